@@ -1,0 +1,120 @@
+"""Bytes to messages and back: total functions, whatever the bytes.
+
+Decoding never raises: it returns the message, or a ``Rejection`` whose reason code and words end in
+``muster.rejected``.
+"""
+
+import json
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from schemas.events import EVENT_TYPES, Connect, Disconnect, Event, Heartbeat
+from schemas.message import VERSION
+from schemas.names import CONTROL_KEY, parse_key
+from schemas.registrations import Answer, Ended, Refused, Registered
+from schemas.rejected import RejectReason
+from schemas.workloads import Workload
+
+MAX_EVENT_BYTES = 64 * 1024
+"""An event larger than this is rejected unread; a registration is about 1 KiB."""
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_WORKLOAD: TypeAdapter[Workload] = TypeAdapter(Workload)
+_ANSWER: TypeAdapter[Registered | Refused | Ended] = TypeAdapter(Answer)
+
+_validate_event = _EVENT.validator.validate_json
+
+
+class Rejection(NamedTuple):
+    """Why bytes are no message we take."""
+
+    reason: RejectReason
+    message: str
+
+
+def decode_event(key: bytes | None, value: bytes | None) -> Event | Rejection:
+    """Return the event in a record of ``muster.events``, checked against its key, or why there is none."""
+    if value is None:
+        return Rejection(RejectReason.UNDECODABLE, "the record has no value; an event is a JSON object")
+    if len(value) > MAX_EVENT_BYTES:
+        return Rejection(RejectReason.OVERSIZE, f"{len(value)} bytes; an event has at most {MAX_EVENT_BYTES} bytes")
+    try:
+        event: Event = _validate_event(value)
+    except ValidationError as error:
+        return _rejection(value, error, EVENT_TYPES)
+    return _key_fault(key, event) or event
+
+
+def decode_workload(value: bytes) -> Workload | Rejection:
+    """Return the state in a record of ``muster.workloads``, or why there is none."""
+    try:
+        return _WORKLOAD.validate_json(value)
+    except ValidationError as error:
+        return _rejection(value, error, ("workload",))
+
+
+def decode_answer(value: bytes) -> Registered | Refused | Ended | Rejection:
+    """Return the answer in a record of ``muster.registrations``, or why there is none."""
+    try:
+        return _ANSWER.validate_json(value)
+    except ValidationError as error:
+        return _rejection(value, error, ("registered", "refused", "ended"))
+
+
+def _key_fault(key: bytes | None, event: Event) -> Rejection | None:
+    """Say how the key contradicts the body; a bare heartbeat says nothing of itself but its session."""
+    if isinstance(event, Connect | Heartbeat) and event.workload is not None:
+        expected = event.workload.key
+        if key != expected.to_bytes():
+            shown = _shown(key)
+            return Rejection(
+                RejectReason.KEY_MISMATCH,
+                f"the key is {shown} but the body is of {str(expected.to_bytes()[:512])[2:-1]}",
+            )
+        fault = expected.fault()
+        return Rejection(RejectReason.INVALID_NAME, fault) if fault else None
+    if isinstance(event, Heartbeat | Disconnect):
+        if key is None or key == CONTROL_KEY or key.count(b"/") != 2:  # noqa: PLR2004 - namespace/group/identity
+            return Rejection(
+                RejectReason.KEY_MISMATCH,
+                f"the key is {_shown(key)}; expected <namespace>/<group>/<workload-identity>",
+            )
+        return None
+    if key != CONTROL_KEY:
+        return Rejection(
+            RejectReason.KEY_MISMATCH, f"the key is {_shown(key)}; a {event.type} has {CONTROL_KEY.decode()}"
+        )
+    return None
+
+
+def _shown(key: bytes | None) -> str:
+    if key is None:
+        return "missing"
+    parsed = parse_key(key)
+    return "/".join(parsed)[:512] if parsed else repr(key[:80])
+
+
+def _rejection(value: bytes, error: ValidationError, types: tuple[str, ...]) -> Rejection:
+    """Turn pydantic's complaint into our reason code: JSON first, then version, then type, then fields."""
+    try:
+        body: Any = json.loads(value)
+    except (ValueError, RecursionError) as cause:
+        return Rejection(RejectReason.UNDECODABLE, f"not JSON: {cause}")
+    if not isinstance(body, dict):
+        return Rejection(RejectReason.UNDECODABLE, f"a JSON {type(body).__name__}; expected an object")
+    for field in ("v", "type"):
+        if field not in body:
+            return Rejection(RejectReason.MISSING_FIELD, f"{field}: missing")
+    if body["v"] != VERSION:
+        return Rejection(RejectReason.UNKNOWN_VERSION, f"v is {str(body['v'])[:40]!r}; this Muster reads {VERSION}")
+    if body["type"] not in types:
+        return Rejection(
+            RejectReason.UNKNOWN_TYPE,
+            f"type is {str(body['type'])[:40]!r}; expected one of {', '.join(types)}",
+        )
+    faults = error.errors(include_url=False, include_input=False)
+    missing = any(fault["type"] == "missing" for fault in faults)
+    # The discriminator's value stands first in a union's locations; the reader wants the field's path.
+    words = "; ".join(f"{'.'.join(map(str, fault['loc'][1:])) or 'body'}: {fault['msg']}" for fault in faults[:5])
+    return Rejection(RejectReason.MISSING_FIELD if missing else RejectReason.INVALID_FIELD, words)

@@ -1,0 +1,163 @@
+"""What is written to ``muster.events``: by agents, and by the owner of a partition.
+
+Every event of an agent names its session and its place in it; the record's key names the workload. Times in a
+body (``sentAt``) are the agent's own clock: shown to people, never used to decide (DESIGN.md, rule 2).
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from schemas.identity import Identity
+from schemas.message import Message, Seq, Session
+from schemas.names import WorkloadKey
+
+Short = Annotated[str, StringConstraints(max_length=253)]
+Words = Annotated[str, StringConstraints(max_length=1024)]
+
+
+class AgentSoftware(Message):
+    """The agent program itself."""
+
+    version: Short
+
+
+class AddressType(StrEnum):
+    """From where an address can be reached."""
+
+    VPC = "VPC"
+    INTERNET = "INTERNET"
+
+
+class Address(Message):
+    """One address of the machine."""
+
+    ip: Annotated[str, StringConstraints(min_length=2, max_length=45)]
+    type: AddressType
+
+
+class Host(Message):
+    """The machine."""
+
+    addresses: tuple[Address, ...] = ()
+
+
+class Settings(Message):
+    """How peers should reach the workload."""
+
+    connected_over: AddressType = AddressType.VPC
+
+
+class Istio(Message):
+    """Istio's proxy on the machine."""
+
+    version: Short
+
+
+class Sidecar(Message):
+    """The sidecar the agent manages."""
+
+    istio: Istio | None = None
+
+
+class WorkloadReport(Message):
+    """What the machine's owner says of the workload."""
+
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class Registration(Message):
+    """What the agent reports of its machine; printed as ``Spec.Registration`` of the WAR."""
+
+    agent: AgentSoftware
+    host: Host = Host()
+    settings: Settings = Settings()
+    sidecar: Sidecar = Sidecar()
+    workload: WorkloadReport = WorkloadReport()
+
+
+class Introduction(Message):
+    """Who wants to join what, and with which registration."""
+
+    namespace: str
+    group: str
+    identity: Identity
+    registration: Registration
+
+    @property
+    def key(self) -> WorkloadKey:
+        """The key a record with this introduction must have."""
+        return WorkloadKey(self.namespace, self.group, self.identity.name)
+
+
+class Connect(Message):
+    """A new session begins."""
+
+    v: Literal[1] = 1
+    type: Literal["connect"] = "connect"
+    session: Session
+    seq: Seq
+    workload: Introduction
+    sent_at: AwareDatetime | None = None
+
+
+class Heartbeat(Message):
+    """The session lives. Every few minutes it repeats the introduction, so that lost state heals by itself."""
+
+    v: Literal[1] = 1
+    type: Literal["heartbeat"] = "heartbeat"
+    session: Session
+    seq: Seq
+    workload: Introduction | None = None
+    sent_at: AwareDatetime | None = None
+
+
+class Disconnect(Message):
+    """A goodbye: the session ends on purpose."""
+
+    v: Literal[1] = 1
+    type: Literal["disconnect"] = "disconnect"
+    session: Session
+    seq: Seq
+    reason: Short = "AgentStopping"
+    sent_at: AwareDatetime | None = None
+
+
+class Tick(Message):
+    """The owner of the partition closes window ``window``; time passes by these alone."""
+
+    v: Literal[1] = 1
+    type: Literal["tick"] = "tick"
+    window: Annotated[int, Field(ge=0)]
+    owner: Session
+
+
+class Resumed(Message):
+    """A new owner took the partition: the window this lands in is void."""
+
+    v: Literal[1] = 1
+    type: Literal["resumed"] = "resumed"
+    owner: Session
+
+
+class OverrideAction(StrEnum):
+    """What an operator can order."""
+
+    RELEASE_BRAKE = "ReleaseBrake"
+
+
+class Override(Message):
+    """An operator's order to the partition it is written to, with who and why."""
+
+    v: Literal[1] = 1
+    type: Literal["override"] = "override"
+    action: OverrideAction
+    who: Short
+    why: Words
+
+
+AgentEvent = Connect | Heartbeat | Disconnect
+ControlEvent = Tick | Resumed | Override
+Event = AgentEvent | ControlEvent
+EVENT_TYPES = ("connect", "heartbeat", "disconnect", "tick", "resumed", "override")

@@ -1,0 +1,89 @@
+"""Who a workload is, and the name that follows from it.
+
+The shapes are those of ``kubectl describe war`` and the names those of DESIGN.md, "What a user sees".
+"""
+
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from schemas.message import Message
+
+Account = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+InstanceId = Annotated[str, StringConstraints(pattern=r"^i-[0-9a-f]{8,17}$")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+
+
+class Ec2Instance(Message):
+    """A virtual machine of AWS EC2."""
+
+    instance_id: InstanceId
+
+
+class EcsTask(Message):
+    """A task of AWS ECS."""
+
+    cluster: Word
+    task_id: Word
+
+
+class AwsIdentity(Message):
+    """A workload on AWS: exactly one of ``ec2`` and ``ecs``."""
+
+    partition: Word
+    account: Account
+    region: Word
+    zone: Word
+    ec2: Ec2Instance | None = None
+    ecs: EcsTask | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one_kind(self) -> Self:
+        if (self.ec2 is None) == (self.ecs is None):
+            raise ValueError("give exactly one of ec2 and ecs")
+        return self
+
+    @property
+    def name(self) -> str:
+        """``aws-<partition>-<account>-<zone>-ec2-<instance-id>`` or its ECS form."""
+        if self.ec2 is not None:
+            kind = f"ec2-{self.ec2.instance_id}"
+        elif self.ecs is not None:
+            kind = f"ecs-{self.ecs.cluster}-{self.ecs.task_id}"
+        else:  # pragma: no cover - the validator above excludes it
+            raise AssertionError("an AWS identity without a kind")
+        return f"aws-{self.partition}-{self.account}-{self.zone}-{kind}"
+
+
+class JwtIdentity(Message):
+    """A workload with an OIDC token; ``issuer`` is the short name the operator gave its issuer."""
+
+    issuer: Word
+    subject: Word
+    attributes: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``jwt-<issuer short name>--<subject>``."""
+        return f"jwt-{self.issuer}--{self.subject}"
+
+
+class Identity(Message):
+    """Exactly one of the kinds of identity."""
+
+    aws: AwsIdentity | None = None
+    jwt: JwtIdentity | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.aws is None) == (self.jwt is None):
+            raise ValueError("give exactly one of aws and jwt")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The workload-identity part of keys and object names."""
+        kind = self.aws or self.jwt
+        if kind is None:  # pragma: no cover - the validator above excludes it
+            raise AssertionError("an identity without a kind")
+        return kind.name

@@ -1,0 +1,38 @@
+"""What is written to ``muster.rejected``: a record that could not be taken, whole, with where it stood and why."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, Base64Bytes
+
+from schemas.message import Message, Offset, Partition
+
+
+class RejectReason(StrEnum):
+    """Reason codes; the words beside them say what was expected."""
+
+    UNDECODABLE = "Undecodable"
+    UNKNOWN_VERSION = "UnknownVersion"
+    UNKNOWN_TYPE = "UnknownType"
+    MISSING_FIELD = "MissingField"
+    INVALID_FIELD = "InvalidField"
+    OVERSIZE = "Oversize"
+    KEY_MISMATCH = "KeyMismatch"
+    INVALID_NAME = "InvalidName"
+    WRONG_PARTITION = "WrongPartition"
+
+
+class Rejected(Message):
+    """The original bytes, where they stood, a reason code and words."""
+
+    v: Literal[1] = 1
+    type: Literal["rejected"] = "rejected"
+    reason: RejectReason
+    message: str
+    by: Literal["processor", "sink", "agent"]
+    topic: str
+    partition: Partition
+    offset: Offset
+    timestamp: AwareDatetime
+    key: Base64Bytes | None = None
+    value: Base64Bytes | None = None

@@ -1,0 +1,64 @@
+"""The topics: their names, partitions, and the settings Muster depends on.
+
+``muster topics apply`` creates them or checks them. Partition counts of events, workloads and the processor's
+table are equal, so that a workload's records stay in one partition number all the way (DESIGN.md, "Topics").
+"""
+
+from typing import NamedTuple
+
+EVENTS = "muster.events"
+WORKLOADS = "muster.workloads"
+REGISTRATIONS = "muster.registrations"
+REJECTED = "muster.rejected"
+PROCESSOR_APP = "muster-processor"
+"""The Faust application id, and so the consumer group of the processors."""
+PRESENCE_TABLE = "presence"
+PRESENCE_CHANGELOG = f"{PROCESSOR_APP}-{PRESENCE_TABLE}-changelog"
+
+_DAY_MS = 24 * 3600 * 1000
+DEFAULT_PARTITIONS = 4
+DEFAULT_RETENTION_DAYS = 7
+
+
+class TopicDefinition(NamedTuple):
+    """One topic: ``config`` has only what Muster depends on; everything else is the cluster's business."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def definitions(
+    partitions: int = DEFAULT_PARTITIONS, retention_days: int = DEFAULT_RETENTION_DAYS
+) -> tuple[TopicDefinition, ...]:
+    """Return all topics. ``partitions`` holds for all but ``muster.rejected``, which people read in one piece."""
+    append_time = {"message.timestamp.type": "LogAppendTime"}
+    compacted = {
+        **append_time,
+        "cleanup.policy": "compact",
+        # Recovery and the sink read these from the start: keep the uncompacted tail short.
+        "segment.ms": str(3600 * 1000),
+        "min.cleanable.dirty.ratio": "0.1",
+        # A reader that was away this long still sees every tombstone.
+        "delete.retention.ms": str(7 * _DAY_MS),
+    }
+    # A zombie owner's late row must not be all that is left of a key before a reader saw the newer one (ADR 0004).
+    changelog = {**compacted, "min.compaction.lag.ms": str(3600 * 1000)}
+    retention = str(retention_days * _DAY_MS)
+    return (
+        TopicDefinition(EVENTS, partitions, {**append_time, "cleanup.policy": "delete", "retention.ms": retention}),
+        TopicDefinition(WORKLOADS, partitions, compacted),
+        TopicDefinition(REGISTRATIONS, partitions, compacted),
+        TopicDefinition(PRESENCE_CHANGELOG, partitions, changelog),
+        # Room for the largest record Kafka takes by default, in base64, and its envelope.
+        TopicDefinition(
+            REJECTED,
+            1,
+            {
+                **append_time,
+                "cleanup.policy": "delete",
+                "retention.ms": retention,
+                "max.message.bytes": "4194304",
+            },
+        ),
+    )
