@@ -1,0 +1,71 @@
+"""What goes into the fold and what comes out of it, as values."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Record(NamedTuple):
+    """One record of ``muster.events``; ``timestamp`` is the broker's append time in milliseconds since the epoch."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Emit(NamedTuple):
+    """Write the state of a workload to the same partition of ``muster.workloads``; None is a tombstone."""
+
+    key: bytes
+    value: bytes | None
+
+
+class Store(NamedTuple):
+    """Write a row of the presence table; None deletes it."""
+
+    key: bytes
+    row: bytes | None
+
+
+class Reject(NamedTuple):
+    """Write a record that could not be taken to ``muster.rejected``."""
+
+    key: bytes | None
+    value: bytes
+    reason: str
+
+
+class Rule(StrEnum):
+    """Why a well-formed record changes nothing."""
+
+    SUPERSEDED_SESSION = "SupersededSession"
+    UNKNOWN_SESSION = "UnknownSession"
+    ENDED_SESSION = "EndedSession"
+    STALE_SEQUENCE = "StaleSequence"
+    TICK_NOT_CURRENT = "TickNotCurrent"
+    TICK_TOO_SOON = "TickTooSoon"
+
+
+class Ignored(NamedTuple):
+    """The record was ignored by rule; counted, nothing more."""
+
+    rule: Rule
+
+
+class NoticeKind(StrEnum):
+    """Events of a whole partition that an operator wants to read in the log."""
+
+    BRAKED = "Braked"
+    RELEASED = "Released"
+    VOID_WINDOW = "VoidWindow"
+    OVERRIDDEN = "Overridden"
+
+
+class Notice(NamedTuple):
+    """Something an operator should read; for the log."""
+
+    kind: NoticeKind
+    words: str
+
+
+Effect = Emit | Store | Reject | Ignored | Notice

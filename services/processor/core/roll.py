@@ -1,0 +1,194 @@
+"""The roll of one partition: ``fold(record) -> effects``, and all that it knows.
+
+A record is applied once and its outcome can be told again (DESIGN.md, rule 4; ADR 0004). After a restart the
+records up to the last stored tick are history: they rebuild the attendance and tell again what was last
+decided, and decide nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Self
+
+from schemas.codec import Rejection, decode_event
+from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, Tick
+from schemas.message import instant
+from schemas.rejected import Rejected, RejectReason
+from schemas.topics import EVENTS
+from schemas.workloads import Presence
+from services.processor.core import session, verdict
+from services.processor.core.attendance import Attendance
+from services.processor.core.record import (
+    Effect,
+    Emit,
+    Notice,
+    NoticeKind,
+    Record,
+    Reject,
+    Store,
+)
+from services.processor.core.rows import PartitionRow, WorkloadRow, decode, encode, is_partition_key
+from services.processor.core.rules import Rules
+
+
+class Counts(NamedTuple):
+    """How many workloads of the partition are in which presence."""
+
+    connected: int
+    unknown: int
+    absent: int
+
+
+class Roll:
+    """The state of one partition. Not thread-safe; a function of its rows and the records folded since."""
+
+    def __init__(self, partition: int, rules: Rules, belongs: Callable[[bytes], bool] = lambda _key: True) -> None:
+        """``belongs(key)`` tells whether the partitioner sends a key to this partition."""
+        self.rules = rules
+        self.belongs = belongs
+        self.state = PartitionRow(partition)
+        self.rows: dict[bytes, WorkloadRow] = {}
+        self.attendance = Attendance()
+        self.absent: dict[bytes, int] = {}
+        """Roll at which each absent workload became so, oldest first."""
+        self.removed: dict[bytes, int] = {}
+        self.void = False
+        self.overridden = False
+        self.position = 0
+        """Offset of the next record to fold; what is below it was folded by this object."""
+        self._untold: dict[int, list[bytes]] = {}
+        self._history = -1
+
+    @classmethod
+    def restore(
+        cls,
+        partition: int,
+        rules: Rules,
+        rows: Iterable[tuple[bytes, bytes]],
+        belongs: Callable[[bytes], bool] = lambda _key: True,
+    ) -> Self:
+        """Return the roll that wrote these rows; rows of other partitions are passed over."""
+        roll = cls(partition, rules, belongs)
+        for key, raw in rows:
+            row = decode(key, raw)
+            if row.partition != partition:
+                continue
+            if isinstance(row, PartitionRow):
+                roll.state = row
+            elif not is_partition_key(key):
+                roll.rows[key] = row
+                roll._untold.setdefault(row.revision, []).append(key)
+        roll._take_seats()
+        return roll
+
+    def _take_seats(self) -> None:
+        """Derive from the rows what is kept beside them."""
+        self.attendance.missed = {key.encode(): seen for key, seen in self.state.missed.items()}
+        self._history = self.state.revision
+        for key, row in sorted(self.rows.items(), key=lambda item: item[1].away):
+            match row.presence:
+                case Presence.UNKNOWN:
+                    self.attendance.unknown.add(key)
+                case Presence.ABSENT:
+                    self.absent[key] = row.away
+                case Presence.REMOVED:
+                    self.removed[key] = row.away
+                case Presence.CONNECTED:
+                    pass
+
+    @property
+    def resume(self) -> int:
+        """Offset from which a new owner must read: what may be committed once all effects so far are durable."""
+        return self.state.resume
+
+    @property
+    def window(self) -> int:
+        """Number of the open window."""
+        return self.state.window
+
+    @property
+    def braked(self) -> bool:
+        """Whether marking absent is suspended."""
+        return self.state.braked
+
+    @property
+    def counts(self) -> Counts:
+        """How many are in which presence; costs a pass over the attendance."""
+        unknown = len(self.attendance.unknown)
+        return Counts(self.attendance.population() - unknown, unknown, len(self.absent))
+
+    def fold(self, record: Record) -> Sequence[Effect]:
+        """Apply one record; return its effects in the order in which they must be carried out."""
+        if record.offset < self.position:
+            return ()
+        if self._history >= 0 and record.offset > self._history:
+            self._leave_history()
+        self.position = record.offset + 1
+        event = decode_event(record.key, record.value)
+        effects: list[Effect] = []
+        if self._untold and (keys := self._untold.pop(record.offset, None)):
+            effects.extend(Emit(key, self.rows[key].outcome()) for key in keys if key in self.rows)
+        if isinstance(event, Rejection):
+            effects.append(self.reject(record, event))
+        elif record.offset <= self._history:
+            self._remember(record, event)
+        else:
+            self._apply(record, event, effects)
+        return effects
+
+    def _apply(self, record: Record, event: Event, effects: list[Effect]) -> None:
+        match event:
+            case Connect() | Heartbeat() | Disconnect():
+                session.apply(self, record, event, effects)
+            case Tick():
+                verdict.close_window(self, record, event, effects)
+            case Resumed():
+                self.void = True
+                words = f"window {self.window} is void: {event.owner} took over"
+                effects.append(Notice(NoticeKind.VOID_WINDOW, words))
+            case Override():
+                self.overridden = True
+                effects.append(Notice(NoticeKind.OVERRIDDEN, f"{event.action} by {event.who}: {event.why}"))
+
+    def _remember(self, record: Record, event: Event) -> None:
+        """Rebuild the last sheet from a record of the window that the last stored tick closed."""
+        if record.offset < self.state.resume or not isinstance(event, Connect | Heartbeat) or record.key is None:
+            return
+        row = self.rows.get(record.key)
+        # A row written after that tick says nothing of who was there before it: the record does.
+        if row is None or row.session != event.session or record.key in self.attendance.missed:
+            return
+        if row.presence is Presence.CONNECTED or row.revision > self._history:
+            last = self.attendance.last
+            last[record.key] = max(event.seq, last.get(record.key, 0))
+
+    def _leave_history(self) -> None:
+        """Give a place to the connected whose records are gone (retention, offsets moved by hand).
+
+        Without one they could never be missed; with it they have missed nothing yet.
+        """
+        attendance = self.attendance
+        for key, row in self.rows.items():
+            known = key in attendance.last or key in attendance.missed
+            if row.presence is Presence.CONNECTED and row.revision <= self._history and not known:
+                attendance.missed[key] = (0, row.seq)
+        self._history = -1
+
+    def reject(self, record: Record, why: Rejection) -> Reject:
+        """Return the dead letter of a record."""
+        message = Rejected.model_construct(
+            reason=RejectReason(why.reason),
+            message=why.message,
+            by="processor",
+            topic=EVENTS,
+            partition=self.state.partition,
+            offset=record.offset,
+            timestamp=instant(record.timestamp),
+            key=record.key,
+            value=record.value,
+        )
+        return Reject(record.key, message.to_json(), why.reason)
+
+    def change(self, key: bytes, row: WorkloadRow, effects: list[Effect]) -> None:
+        """Take a new state of a workload: tell it, then store it."""
+        self.rows[key] = row
+        effects.append(Emit(key, row.outcome()))
+        effects.append(Store(key, encode(row)))

@@ -1,0 +1,95 @@
+"""The rows of the presence table: what survives the owner of a partition.
+
+One row per workload, written when its state changes, and one per partition, written at each tick.
+"""
+
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+
+from schemas.events import Introduction
+from schemas.message import instant
+from schemas.workloads import Presence, Reason, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRow:
+    """One workload; ``workload`` is its introduction as JSON, which the processor carries and does not read."""
+
+    partition: int
+    workload: str
+    session: str
+    seq: int
+    """The highest sequence number of the session when this row was written."""
+    presence: Presence
+    reason: Reason
+    message: str
+    since: int
+    """Broker time, in milliseconds, of the record that brought this presence."""
+    revision: int
+    """Offset of the record that last changed this row."""
+    window: int
+    closed: bool = False
+    """The session said goodbye or was removed: nothing of it counts any more."""
+    away: int = 0
+    """The roll (number of counted windows) at which it became absent, or was removed."""
+    superseded: tuple[str, ...] = ()
+
+    def outcome(self) -> bytes:
+        """Return the message for ``muster.workloads``."""
+        return Workload(
+            workload=Introduction.model_validate_json(self.workload),
+            session=self.session,
+            presence=self.presence,
+            reason=self.reason,
+            message=self.message,
+            since=instant(self.since),
+            partition=self.partition,
+            revision=self.revision,
+            window=self.window,
+        ).to_json()
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """The state of the roll itself after the tick at offset ``revision``."""
+
+    partition: int
+    window: int = 0
+    """Number of the open window."""
+    rolls: int = 0
+    """How many windows counted: neither void nor braked."""
+    opened: int | None = None
+    """Broker time, in milliseconds, of the tick that opened the window."""
+    revision: int = -1
+    """Offset of that tick; -1 before the first."""
+    resume: int = 0
+    """Offset from which a new owner must read to rebuild the attendance: just after the tick before."""
+    braked: bool = False
+    missed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Connected workloads that were not in the last window: how many they missed, and their highest seq."""
+
+
+_WORKLOAD = TypeAdapter(WorkloadRow)
+_PARTITION = TypeAdapter(PartitionRow)
+_PARTITION_PREFIX = b"#partition/"
+
+
+def partition_key(partition: int) -> bytes:
+    """Return the table key of a partition's own row; no workload's key can begin with ``#``."""
+    return _PARTITION_PREFIX + str(partition).encode()
+
+
+def is_partition_key(key: bytes) -> bool:
+    """Tell a partition's row from a workload's."""
+    return key.startswith(_PARTITION_PREFIX)
+
+
+def encode(row: WorkloadRow | PartitionRow) -> bytes:
+    """Return the row as it is stored."""
+    return (_WORKLOAD if isinstance(row, WorkloadRow) else _PARTITION).dump_json(row)  # type: ignore[arg-type]
+
+
+def decode(key: bytes, raw: bytes) -> WorkloadRow | PartitionRow:
+    """Return a stored row. Raises pydantic.ValidationError for one that this version did not write: crash."""
+    return (_PARTITION if is_partition_key(key) else _WORKLOAD).validate_json(raw)
