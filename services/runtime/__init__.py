@@ -1,0 +1,1 @@
+"""Process plumbing without a domain: configuration, logs, health, shutdown, Kafka's clients and topics."""
