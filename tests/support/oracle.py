@@ -1,0 +1,244 @@
+"""A second opinion: an offline fold of ``muster.events``, slow and obvious, written from DESIGN.md alone.
+
+It shares nothing with the processor but ``schemas``: no rows, no snapshots, no positions, no bound on what it
+remembers. It keeps whole sets and whole histories and looks everything up anew at every tick.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from aiokafka.partitioner import murmur2
+
+from schemas.codec import Rejection, decode_event
+from schemas.events import Connect, Disconnect, Event, Heartbeat, Introduction, Override, Resumed, Tick
+from schemas.workloads import Presence, Reason
+
+
+class Entry(Protocol):
+    """One record of a partition of ``muster.events``, however it was read."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp_ms(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class OracleRules(NamedTuple):
+    """What is configured; times in milliseconds, everything else in windows or shares."""
+
+    window_ms: int = 10_000
+    missed_windows: int = 3
+    grace_windows: int = 30
+    forget_windows: int = 8640
+    brake_share: float = 0.55
+    brake_release_share: float = 0.25
+    brake_least: int = 10
+
+
+class State(NamedTuple):
+    """What is known of one workload after the record at ``revision``."""
+
+    presence: Presence
+    session: str
+    reason: Reason
+    since_ms: int
+    window: int
+    revision: int
+    workload: Introduction
+
+
+class Transition(NamedTuple):
+    """A state a workload came into; ``state`` is None where it was forgotten."""
+
+    partition: int
+    offset: int
+    key: bytes
+    state: State | None
+
+
+@dataclass
+class _Workload:
+    """One workload's whole history."""
+
+    key: bytes
+    state: State | None = None
+    highest: dict[str, int] = field(default_factory=dict)
+    """The highest accepted seq of every session ever seen."""
+    over: set[str] = field(default_factory=set)
+    """Sessions which said goodbye, were removed, or were superseded."""
+    missed: int = 0
+    left_at_roll: int = 0
+    removed_at_roll: int = 0
+
+    def expected(self) -> bool:
+        return self.state is not None and self.state.presence in {Presence.CONNECTED, Presence.UNKNOWN}
+
+
+class _Partition:
+    def __init__(self, number: int, partitions: int, rules: OracleRules) -> None:
+        self.number, self.partitions, self.rules = number, partitions, rules
+        self.workloads: dict[bytes, _Workload] = {}
+        self.transitions: list[Transition] = []
+        self.rejected: list[int] = []
+        self.window = 0
+        self.last_tick_ms: int | None = None
+        self.void = False
+        self.present: set[bytes] = set()
+        self.rolls = 0
+        self.braked = False
+        self.release_ordered = False
+
+    def fold(self, entry: Entry) -> None:
+        event = decode_event(entry.key, entry.value)
+        introduction = event.workload if isinstance(event, Connect | Heartbeat) else None
+        if isinstance(event, Rejection) or (introduction is not None and self._misplaced(introduction)):
+            self.rejected.append(entry.offset)
+            return
+        self._apply(event, entry)
+
+    def _apply(self, event: Event, entry: Entry) -> None:
+        match event:
+            case Connect() | Heartbeat():
+                self._alive(event, entry)
+            case Disconnect():
+                self._goodbye(event, entry)
+            case Tick():
+                self._tick(event, entry)
+            case Resumed():
+                self.void = True
+            case Override():
+                self.release_ordered = self.braked
+
+    def _misplaced(self, introduction: Introduction) -> bool:
+        return bool((murmur2(introduction.key.to_bytes()) & 0x7FFFFFFF) % self.partitions != self.number)
+
+    def _alive(self, event: Connect | Heartbeat, entry: Entry) -> None:
+        assert entry.key is not None
+        workload = self.workloads.setdefault(entry.key, _Workload(entry.key))
+        old = workload.state
+        if event.session in workload.over or event.seq <= workload.highest.get(event.session, -1):
+            return
+        new_session = old is None or old.session != event.session
+        if new_session and event.workload is None:
+            return
+        if new_session and old is not None:
+            workload.over.add(old.session)
+        workload.highest[event.session] = event.seq
+        workload.missed = 0
+        self.present.add(entry.key)
+        stays = old is not None and old.presence is Presence.CONNECTED
+        introduction = event.workload or (old.workload if old else None)
+        assert introduction is not None
+        if old is not None and stays and not new_session and introduction == old.workload:
+            return
+        since = old.since_ms if old is not None and stays else entry.timestamp_ms
+        self._become(
+            workload,
+            State(
+                Presence.CONNECTED, event.session, Reason.ESTABLISHED, since, self.window, entry.offset, introduction
+            ),
+        )
+
+    def _goodbye(self, event: Disconnect, entry: Entry) -> None:
+        workload = self.workloads.get(entry.key or b"")
+        if workload is None or workload.state is None or event.session != workload.state.session:
+            return
+        if event.session in workload.over or event.seq <= workload.highest[event.session]:
+            return
+        old = workload.state
+        workload.highest[event.session] = event.seq
+        workload.over.add(event.session)
+        if old.presence is not Presence.ABSENT:
+            workload.left_at_roll = self.rolls
+        self._change(workload, entry, Presence.ABSENT, Reason.DISCONNECTED)
+
+    def _tick(self, tick: Tick, entry: Entry) -> None:
+        passed = None if self.last_tick_ms is None else entry.timestamp_ms - self.last_tick_ms
+        if tick.window != self.window or (passed is not None and 0 <= passed * 2 < self.rules.window_ms):
+            return
+        if passed is not None and passed < 0:
+            self.void = True
+        if not self.void:
+            self._call_the_roll(entry)
+        self.window += 1
+        self.last_tick_ms = entry.timestamp_ms
+        self.void = False
+        self.present = set()
+
+    def _call_the_roll(self, entry: Entry) -> None:
+        rules = self.rules
+        expected = [w for _, w in sorted(self.workloads.items()) if w.expected()]
+        for workload in expected:
+            workload.missed = 0 if workload.key in self.present else workload.missed + 1
+        candidates = [w for w in expected if w.missed >= rules.missed_windows]
+        share = len(candidates) / len(expected) if expected else 0.0
+        if self.braked:
+            self.braked = share > rules.brake_release_share and not self.release_ordered
+        else:
+            self.braked = share > rules.brake_share and len(candidates) >= rules.brake_least
+        self.release_ordered = False
+        if not self.braked:
+            self.rolls += 1
+        for workload in candidates:
+            self._doubt(workload, entry) if self.braked else self._miss(workload, entry)
+        for _, workload in sorted(self.workloads.items()):
+            self._expire(workload, entry)
+
+    def _doubt(self, workload: _Workload, entry: Entry) -> None:
+        if workload.state is not None and workload.state.presence is Presence.CONNECTED:
+            self._change(workload, entry, Presence.UNKNOWN, Reason.SUSPENDED)
+
+    def _miss(self, workload: _Workload, entry: Entry) -> None:
+        workload.left_at_roll = self.rolls
+        self._change(workload, entry, Presence.ABSENT, Reason.MISSED_WINDOWS)
+
+    def _expire(self, workload: _Workload, entry: Entry) -> None:
+        old = workload.state
+        if old is None:
+            return
+        if old.presence is Presence.ABSENT and self.rolls - workload.left_at_roll >= self.rules.grace_windows:
+            workload.over.add(old.session)
+            workload.removed_at_roll = self.rolls
+            self._change(workload, entry, Presence.REMOVED, Reason.GRACE_EXPIRED)
+        elif old.presence is Presence.REMOVED and self.rolls - workload.removed_at_roll >= self.rules.forget_windows:
+            del self.workloads[workload.key]
+            self.transitions.append(Transition(self.number, entry.offset, workload.key, None))
+
+    def _change(self, workload: _Workload, entry: Entry, presence: Presence, reason: Reason) -> None:
+        assert workload.state is not None
+        old = workload.state
+        since = old.since_ms if presence is old.presence else entry.timestamp_ms
+        self._become(workload, State(presence, old.session, reason, since, self.window, entry.offset, old.workload))
+
+    def _become(self, workload: _Workload, state: State) -> None:
+        workload.state = state
+        self.transitions.append(Transition(self.number, state.revision, workload.key, state))
+
+
+class Verdicts(NamedTuple):
+    """What the oracle says of a log."""
+
+    final: dict[bytes, State]
+    transitions: list[Transition]
+    rejected: list[tuple[int, int]]
+    """Partition and offset of each record that could not be taken."""
+    windows: dict[int, int]
+
+
+def oracle(records: Mapping[int, Iterable[Entry]], rules: OracleRules, partitions: int | None = None) -> Verdicts:
+    """Fold whole partitions, from offset 0; ``partitions`` is the topic's count where not all are given."""
+    rolls = {number: _Partition(number, partitions or len(records), rules) for number in records}
+    for number, entries in records.items():
+        for entry in entries:
+            rolls[number].fold(entry)
+    return Verdicts(
+        final={k: w.state for roll in rolls.values() for k, w in roll.workloads.items() if w.state is not None},
+        transitions=[transition for roll in rolls.values() for transition in roll.transitions],
+        rejected=[(roll.number, offset) for roll in rolls.values() for offset in roll.rejected],
+        windows={roll.number: roll.window for roll in rolls.values()},
+    )
