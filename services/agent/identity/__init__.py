@@ -1,0 +1,1 @@
+"""Where the agent learns who its machine is: one port, and one module for each source."""
