@@ -16,12 +16,12 @@ from schemas.workloads import Presence, Reason
 
 
 class Entry(Protocol):
-    """One record of a partition of ``muster.events``, however it was read."""
+    """One record of a partition of ``muster.events``; ``timestamp`` in milliseconds, by the broker."""
 
     @property
     def offset(self) -> int: ...
     @property
-    def timestamp_ms(self) -> int: ...
+    def timestamp(self) -> int: ...
     @property
     def key(self) -> bytes | None: ...
     @property
@@ -136,7 +136,7 @@ class _Partition:
         assert introduction is not None
         if old is not None and stays and not new_session and introduction == old.workload:
             return
-        since = old.since_ms if old is not None and stays else entry.timestamp_ms
+        since = old.since_ms if old is not None and stays else entry.timestamp
         self._become(
             workload,
             State(
@@ -158,15 +158,15 @@ class _Partition:
         self._change(workload, entry, Presence.ABSENT, Reason.DISCONNECTED)
 
     def _tick(self, tick: Tick, entry: Entry) -> None:
-        passed = None if self.last_tick_ms is None else entry.timestamp_ms - self.last_tick_ms
+        passed = None if self.last_tick_ms is None else entry.timestamp - self.last_tick_ms
         if tick.window != self.window or (passed is not None and 0 <= passed * 2 < self.rules.window_ms):
             return
-        if passed is not None and passed < 0:
-            self.void = True
+        if passed is None or passed < 0:
+            self.void = True  # nobody knows how long this window was
         if not self.void:
             self._call_the_roll(entry)
         self.window += 1
-        self.last_tick_ms = entry.timestamp_ms
+        self.last_tick_ms = entry.timestamp
         self.void = False
         self.present = set()
 
@@ -212,7 +212,7 @@ class _Partition:
     def _change(self, workload: _Workload, entry: Entry, presence: Presence, reason: Reason) -> None:
         assert workload.state is not None
         old = workload.state
-        since = old.since_ms if presence is old.presence else entry.timestamp_ms
+        since = old.since_ms if presence is old.presence else entry.timestamp
         self._become(workload, State(presence, old.session, reason, since, self.window, entry.offset, old.workload))
 
     def _become(self, workload: _Workload, state: State) -> None:

@@ -1,0 +1,60 @@
+"""The processor's fold and the oracle's are two programs: on any log they come to the same transitions."""
+
+from hypothesis import given, settings
+
+from schemas.codec import Rejection, decode_workload
+from services.processor.core.record import Effect, Emit, Reject
+from services.processor.core.rules import Rules
+from tests.laws.logs import RULES, Step, steps, written
+from tests.support.oracle import OracleRules, Transition, oracle
+
+PARTITIONS = 1
+
+
+def _rules(rules: Rules) -> OracleRules:
+    return OracleRules(**{name: getattr(rules, name) for name in OracleRules._fields})
+
+
+def _told(effects: list[tuple[Effect, ...]]) -> list[tuple[object, ...]]:
+    """What the processor would have written to ``muster.workloads``, in order."""
+    told: list[tuple[object, ...]] = []
+    for offset, batch in enumerate(effects):
+        for effect in batch:
+            if not isinstance(effect, Emit):
+                continue
+            if effect.value is None:
+                told.append((offset, effect.key, None))
+                continue
+            state = decode_workload(effect.value)
+            assert not isinstance(state, Rejection)
+            moment = round(state.since.timestamp() * 1000)
+            facts = (state.presence, state.session, state.reason, moment, state.window, state.revision, state.workload)
+            told.append((offset, effect.key, facts))
+    return told
+
+
+def _said(transitions: list[Transition]) -> list[tuple[object, ...]]:
+    return [(t.offset, t.key, tuple(t.state) if t.state is not None else None) for t in transitions]
+
+
+@settings(deadline=None)
+@given(steps)
+def test_the_processor_and_the_oracle_tell_the_same_transitions_of_any_log(script: list[Step]) -> None:
+    agents = written(script)
+    verdicts = oracle({0: agents.records}, _rules(RULES), PARTITIONS)
+    assert sorted(_told(agents.effects), key=repr) == sorted(_said(verdicts.transitions), key=repr)
+
+
+@settings(deadline=None)
+@given(steps)
+def test_the_processor_and_the_oracle_reject_the_same_records(script: list[Step]) -> None:
+    agents = written(script)
+    rejected = [(0, n) for n, batch in enumerate(agents.effects) if any(isinstance(e, Reject) for e in batch)]
+    assert rejected == oracle({0: agents.records}, _rules(RULES), PARTITIONS).rejected
+
+
+@settings(deadline=None)
+@given(steps)
+def test_the_processor_and_the_oracle_count_the_same_windows(script: list[Step]) -> None:
+    agents = written(script)
+    assert agents.roll.window == oracle({0: agents.records}, _rules(RULES), PARTITIONS).windows[0]
