@@ -82,6 +82,7 @@ class Roll:
     def _take_seats(self) -> None:
         """Derive from the rows what is kept beside them."""
         self.attendance.missed = {key.encode(): seen for key, seen in self.state.missed.items()}
+        self.overridden = self.state.overridden
         self._history = self.state.revision
         for key, row in sorted(self.rows.items(), key=lambda item: item[1].away):
             match row.presence:
@@ -145,7 +146,8 @@ class Roll:
                 words = f"window {self.window} is void: {event.owner} took over"
                 effects.append(Notice(NoticeKind.VOID_WINDOW, words))
             case Override():
-                self.overridden = True
+                # An order found nothing to release must not disarm a later brake.
+                self.overridden = self.braked
                 effects.append(Notice(NoticeKind.OVERRIDDEN, f"{event.action} by {event.who}: {event.why}"))
 
     def _remember(self, record: Record, event: Event) -> None:

@@ -66,6 +66,8 @@ class PartitionRow:
     resume: int = 0
     """Offset from which a new owner must read to rebuild the attendance: just after the tick before."""
     braked: bool = False
+    overridden: bool = False
+    """An operator's order to release the brake came in a void window and waits for the next tick."""
     missed: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Connected workloads that were not in the last window: how many they missed, and their highest seq."""
 

@@ -45,7 +45,8 @@ def close_window(roll: Roll, record: Record, tick: Tick, effects: list[Effect]) 
         _remove(roll, record, rolls, effects)
         _forget(roll, rolls, effects)
     roll.attendance.close(missed)
-    roll.void = roll.overridden = False
+    roll.void = False
+    roll.overridden = roll.overridden and void  # a void window decides nothing: the order waits for the next tick
     roll.state = PartitionRow(
         partition=state.partition,
         window=state.window + 1,
@@ -54,6 +55,7 @@ def close_window(roll: Roll, record: Record, tick: Tick, effects: list[Effect]) 
         revision=record.offset,
         resume=state.revision + 1,
         braked=braked,
+        overridden=roll.overridden,
         missed={key.decode(): seen for key, seen in missed.items()},
     )
     effects.append(Store(partition_key(state.partition), encode(roll.state)))
