@@ -97,8 +97,11 @@ class Roll:
 
     @property
     def resume(self) -> int:
-        """Offset from which a new owner must read: what may be committed once all effects so far are durable."""
-        return self.state.resume
+        """Offset from which a new owner must read: what may be committed once all effects so far are durable.
+
+        While history is read again, what it tells may never have been told before: no further than that.
+        """
+        return min(self.state.resume, self.position) if self._history >= 0 else self.state.resume
 
     @property
     def window(self) -> int:
