@@ -1,4 +1,6 @@
-"""Identity from a file, YAML or JSON, for machines whose platform has no metadata service::
+"""Identity from a file, YAML or JSON, for machines whose platform has no metadata service.
+
+Its shape::
 
     identity:
       aws: {partition: aws, account: "123456789012", region: us-east-2, zone: us-east-2b,

@@ -89,7 +89,7 @@ class Imds:
             raise NotYet("the instance's metadata service is turned off (403); see HttpEndpoint of the instance")
         if status != 200:  # noqa: PLR2004 - HTTP's number
             raise NotYet(f"PUT /latest/api/token answers {status}")
-        return body.decode("ascii", "replace")
+        return body.decode("ascii", "replace").strip()
 
     async def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         if self._http is None:
@@ -141,13 +141,14 @@ async def _read(imds: Imds) -> Machine:
                 ec2=Ec2Instance(instance_id=document.instance_id),
             )
         )
+        addresses = await _addresses(imds)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'document'}: {f['msg']}" for f in error.errors())
-        raise IdentityError(f"the instance identity document is not one: {faults}") from error
+        raise IdentityError(f"the metadata of this instance cannot be read: {error.title}: {faults}") from error
     signatures = {name: await imds.get(f"/latest/dynamic/instance-identity/{name}") for name in SIGNATURES}
     return Machine(
         identity=identity,
-        addresses=await _addresses(imds),
+        addresses=addresses,
         credential=Credential(raw, {name: body for name, body in signatures.items() if body is not None}),
     )
 

@@ -1,0 +1,114 @@
+"""``muster fleet N``: many agents in one process, each with the session table of the real one, on made-up machines.
+
+The machines follow from the seed alone: the same seed and size give the same identities, in every run.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+
+import structlog
+
+from schemas.events import Address, AddressType, Introduction
+from schemas.identity import AwsIdentity, Ec2Instance, Identity
+from services.agent.attendance import attend
+from services.agent.core.exchange import Output
+from services.agent.core.moves import State
+from services.agent.identity.source import Machine
+from services.agent.introduction import introduce
+from services.agent.kafka import Publisher
+from services.agent.roster import Member, Roster
+from services.agent.settings import FleetSettings, ReportSettings
+from services.runtime.config import ConfigError
+from services.runtime.health import Health
+
+ACCOUNT = "123456789012"
+REGION = "us-east-2"
+ZONES = "abc"
+
+
+class Fleet:
+    """The agents by number, for tests, benchmarks and the demo; ``run`` keeps them until told to stop."""
+
+    def __init__(self, settings: FleetSettings, health: Health) -> None:
+        self._settings = settings
+        self._health = health
+        self._publisher = Publisher(settings.kafka, health)
+        self.roster = Roster(settings.pacing.pacing(), self._publisher.post, _keep_quiet)
+        self.introductions = tuple(introductions(settings))
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Start the agents at the configured rate, and keep them."""
+        for number, introduction in enumerate(self.introductions):
+            self.roster.join(introduction, number / self._settings.start_per_second)
+        drain_s = self._settings.pacing.drain_seconds
+        await attend(self.roster, self._publisher, self._settings.kafka, self._health, stopping, drain_s)
+
+    def join(self, number: int) -> None:
+        """Start an agent anew, in a new session."""
+        self.roster.join(self.introductions[number])
+
+    def silence(self, number: int) -> None:
+        """Let an agent vanish, as a machine without power does."""
+        self.roster.silence(self.introductions[number].key.to_bytes())
+
+    def leave(self, number: int) -> None:
+        """Let an agent say goodbye."""
+        self.roster.stop([self.introductions[number].key.to_bytes()])
+
+
+async def run(settings: FleetSettings, stopping: asyncio.Event) -> None:
+    """Run a fleet until ``stopping`` is set, saying now and then how it stands."""
+    async with Health("fleet", settings.http) as health:
+        fleet = Fleet(settings, health)
+        structlog.get_logger().info("starting a fleet", agents=settings.size, groups=list(settings.groups))
+        telling = asyncio.create_task(_tell(fleet, health, settings.progress_seconds))
+        try:
+            await fleet.run(stopping)
+        finally:
+            telling.cancel()
+
+
+def introductions(settings: FleetSettings) -> Iterator[Introduction]:
+    """Yield the made-up EC2 machines, spread evenly over the groups and zones."""
+    report = ReportSettings(labels=settings.labels, istio_version=settings.istio_version)
+    for number in range(settings.size):
+        namespace, group = settings.groups[number % len(settings.groups)].split("/")
+        try:
+            yield introduce(namespace, group, machine(settings.seed, number), report)
+        except ConfigError as fault:
+            raise ConfigError(f"groups: {fault}") from None
+
+
+def machine(seed: int, number: int) -> Machine:
+    """Return the made-up machine of this number."""
+    digest = hashlib.sha256(f"{seed}/{number}".encode()).hexdigest()
+    identity = Identity(
+        aws=AwsIdentity(
+            partition="aws",
+            account=ACCOUNT,
+            region=REGION,
+            zone=REGION + ZONES[number % len(ZONES)],
+            ec2=Ec2Instance(instance_id=f"i-{digest[:17]}"),
+        )
+    )
+    host = f"172.{16 + (number >> 16) % 16}.{(number >> 8) % 256}.{number % 256}"
+    return Machine(identity, addresses=(Address(ip=host, type=AddressType.VPC),))
+
+
+async def _tell(fleet: Fleet, health: Health, every_s: float) -> None:
+    """Log how many sessions are in each state, when that changed; all registered is what a fleet is ready by."""
+    told: dict[str, int] = {}
+    while True:
+        states = fleet.roster.states()
+        standing = {state.name.lower(): states[state] for state in State if states[state]}
+        waiting = sum(standing.values()) - states[State.REGISTERED]
+        health.set("registered", ok=not waiting, why=f"{waiting} agents are not registered" if waiting else "")
+        if standing != told:
+            structlog.get_logger().info("fleet", **standing)
+            told = standing
+        await asyncio.sleep(every_s)
+
+
+def _keep_quiet(member: Member, output: Output) -> None:
+    """A fleet has no sidecars, and says how it stands in sums."""

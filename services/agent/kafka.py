@@ -1,0 +1,227 @@
+"""The agent's two sides of Kafka: events go out by ``Publisher``, answers come in by ``answers``.
+
+While the broker is down old heartbeats are worthless and are dropped; a connect or a goodbye is kept until delivered.
+One publisher and one reader serve any number of sessions.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from functools import partial
+from itertools import count
+from typing import NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+
+from schemas import topics
+from schemas.codec import Rejection, decode_answer
+from schemas.events import AgentEvent, Heartbeat
+from schemas.registrations import Ended, Refused, Registered
+from services.agent import metrics
+from services.runtime.config import KafkaSettings
+from services.runtime.health import Health
+from services.runtime.kafka import partition_count, producer, reader
+
+CONDITION = "kafka producer"
+_LOOK_S = 0.25
+_CLOSE_S = 2.0
+_POLL_MS = 1000
+
+
+class Letter(NamedTuple):
+    """An event on its way."""
+
+    key: bytes
+    event: AgentEvent
+    posted: float
+
+
+def place(key: bytes, partitions: int) -> int:
+    """Return the partition of a key: the murmur2 placement that Kafka's own clients have."""
+    numbers = list(range(partitions))
+    number: int = DefaultPartitioner()(key, numbers, numbers)
+    return number
+
+
+class Publisher:
+    """Delivers events in the order they are posted; ``run`` is its only task."""
+
+    def __init__(self, settings: KafkaSettings, health: Health, *, patience_s: float = 3.0) -> None:
+        self._settings = settings
+        self._health = health
+        self._patience_s = patience_s
+        """How long a delivery may take before Kafka counts as unreachable."""
+        self._waiting: deque[Letter] = deque()
+        self._in_flight: dict[int, Letter] = {}
+        self._numbers = count()
+        self._places: dict[bytes, int] = {}
+        self._more = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failure: BaseException | None = None
+        self._unreachable_since: float | None = None
+        self._dropped = 0
+
+    def post(self, key: bytes, event: AgentEvent) -> None:
+        """Take an event; a heartbeat is dropped if Kafka is known to be unreachable."""
+        if self._unreachable_since is not None and isinstance(event, Heartbeat):
+            self._drop(1)
+            return
+        self._waiting.append(Letter(key, event, asyncio.get_running_loop().time()))
+        self._idle.clear()
+        self._more.set()
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Wait until everything posted is delivered; say whether it was in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Deliver until cancelled; a producer that fails for good is replaced by a new one."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            while True:
+                partitions = await partition_count(self._settings, topics.EVENTS, health=self._health)
+                self._places.clear()
+                client = await producer(
+                    self._settings,
+                    what=CONDITION,
+                    health=self._health,
+                    linger_ms=5,
+                    retry_backoff_ms=500,
+                    max_batch_size=256 * 1024,
+                )
+                if self._unreachable_since is not None:
+                    self._reachable()
+                try:
+                    await self._deliver(client, partitions)
+                except KafkaError as cause:
+                    structlog.get_logger().warning("replacing the Kafka producer", reason=repr(cause))
+                finally:
+                    await _close(client)
+                    self._take_back()
+        finally:
+            watch.cancel()
+
+    async def _deliver(self, client: AIOKafkaProducer, partitions: int) -> None:
+        self._failure = None
+        while True:
+            while self._waiting:
+                letter = self._waiting.popleft()
+                number = next(self._numbers)
+                self._in_flight[number] = letter
+                if (partition := self._places.get(letter.key)) is None:
+                    partition = self._places[letter.key] = place(letter.key, partitions)
+                sent = await client.send(topics.EVENTS, letter.event.to_json(), key=letter.key, partition=partition)
+                sent.add_done_callback(partial(self._delivered, number))
+            self._more.clear()
+            await self._more.wait()
+            if self._failure is not None:
+                raise self._failure
+
+    def _delivered(self, number: int, sent: asyncio.Future[object]) -> None:
+        if sent.cancelled() or number not in self._in_flight:
+            return  # it was of a producer that was replaced
+        if (failure := sent.exception()) is not None:
+            # The letter stays in flight: it is taken back when the producer is replaced.
+            self._failure = failure
+            self._more.set()
+            return
+        metrics.EVENTS.labels(self._in_flight.pop(number).event.type).inc()
+        if self._unreachable_since is not None:
+            self._reachable()
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._in_flight and not self._waiting:
+            self._idle.set()
+
+    def _take_back(self) -> None:
+        """Put what a producer did not deliver back in front, in order, but for its heartbeats."""
+        self._waiting.extendleft(reversed(self._in_flight.values()))
+        self._in_flight.clear()
+        self._drop_heartbeats()
+
+    async def _watch(self) -> None:
+        """Notice that deliveries take too long: aiokafka itself retries silently, as it should."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            oldest = next(iter(self._in_flight.values()), None) or (self._waiting[0] if self._waiting else None)
+            late = oldest is not None and loop.time() - oldest.posted > self._patience_s
+            if late and oldest is not None and self._unreachable_since is None:
+                self._unreachable(oldest.posted)
+
+    def _unreachable(self, since: float) -> None:
+        self._unreachable_since = since
+        why = "Kafka is unreachable; heartbeats are dropped until it is back"
+        seconds = round(asyncio.get_running_loop().time() - since, 1)
+        structlog.get_logger().warning(why, at=self._settings.bootstrap_servers, for_s=seconds)
+        self._health.set(CONDITION, ok=False, why=why)
+        self._drop_heartbeats()
+
+    def _reachable(self) -> None:
+        seconds = asyncio.get_running_loop().time() - (self._unreachable_since or 0)
+        structlog.get_logger().info("Kafka is reachable again", after_s=round(seconds, 1), dropped=self._dropped)
+        self._unreachable_since = None
+        self._dropped = 0
+        self._health.set(CONDITION, ok=True)
+
+    def _drop_heartbeats(self) -> None:
+        kept = deque(letter for letter in self._waiting if not isinstance(letter.event, Heartbeat))
+        self._drop(len(self._waiting) - len(kept))
+        self._waiting = kept
+        self._settle()
+
+    def _drop(self, number: int) -> None:
+        self._dropped += number
+        metrics.DROPPED.inc(number)
+
+
+async def _close(client: AIOKafkaProducer) -> None:
+    """Stop a producer, which would wait for a broker that is away as long as it takes."""
+    stopping = asyncio.ensure_future(client.stop())
+    await asyncio.wait({stopping}, timeout=_CLOSE_S)
+    if stopping.cancel():
+        structlog.get_logger().debug("the Kafka producer was left unflushed")
+
+
+async def answers(
+    settings: KafkaSettings, health: Health, keys: Iterable[bytes]
+) -> tuple[AIOKafkaConsumer, AsyncIterator[tuple[bytes, Registered | Refused | Ended]]]:
+    """Return a consumer to stop, and the answers that are written under ``keys`` from now on."""
+    known = frozenset(keys)
+    partitions = await partition_count(settings, topics.REGISTRATIONS, health=health)
+    places = sorted({place(key, partitions) for key in known})
+    consumer = await reader(settings, topics.REGISTRATIONS, places, "end", health=health)
+    return consumer, _read(consumer, known)
+
+
+async def _read(
+    consumer: AIOKafkaConsumer, known: frozenset[bytes]
+) -> AsyncIterator[tuple[bytes, Registered | Refused | Ended]]:
+    while True:
+        for chunk in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+            for record in chunk:
+                if record.key not in known or record.value is None:
+                    continue
+                answer = decode_answer(record.value)
+                if isinstance(answer, Rejection):
+                    metrics.ANSWERS.labels("other").inc()
+                    structlog.get_logger().warning(
+                        "an answer cannot be read and is passed over",
+                        reason=answer.reason,
+                        words=answer.message,
+                        partition=record.partition,
+                        offset=record.offset,
+                    )
+                    continue
+                metrics.ANSWERS.labels(answer.type).inc()
+                yield record.key, answer

@@ -1,0 +1,72 @@
+"""``muster agent``: one machine's agent, from who it is to its goodbye."""
+
+import asyncio
+
+import structlog
+
+from services.agent.attendance import attend, unless_stopped
+from services.agent.core.exchange import DrainSidecar, Exit, Notice, Output, StartSidecar, Topic
+from services.agent.identity.file import FileSource
+from services.agent.identity.imds import Ec2Source
+from services.agent.identity.source import IdentitySource
+from services.agent.introduction import introduce
+from services.agent.kafka import Publisher
+from services.agent.roster import Member, Roster
+from services.agent.settings import AgentSettings, IdentitySettings
+from services.agent.sidecar import Sidecar
+from services.runtime.config import ConfigError
+from services.runtime.health import Health
+
+
+async def run(settings: AgentSettings, stopping: asyncio.Event) -> None:
+    """Run the agent until ``stopping`` is set; its goodbye is then delivered or given up within a bounded time."""
+    async with Health("agent", settings.http) as health:
+        health.set("identity", ok=False, why="waiting for the source of identity")
+        machine = await unless_stopped(stopping, identity_source(settings.identity).obtain())
+        if machine is None:
+            return
+        introduction = introduce(settings.namespace, settings.workload_group, machine, settings.report)
+        health.set("identity", ok=True)
+        health.set("registered", ok=False, why="no answer yet")
+        log = structlog.get_logger().bind(workload=str(introduction.key.war_name), namespace=introduction.namespace)
+        log.info("this machine has an identity", identity=introduction.identity.name)
+
+        sidecar = Sidecar(settings.sidecar, introduction.registration, health)
+        publisher = Publisher(settings.kafka, health)
+
+        def perform(_member: Member, output: Output) -> None:
+            _perform(output, sidecar, health, log)
+
+        roster = Roster(settings.pacing.pacing(), publisher.post, perform)
+        roster.join(introduction)
+        keeping = asyncio.create_task(sidecar.run())
+        try:
+            await attend(roster, publisher, settings.kafka, health, stopping, settings.pacing.drain_seconds)
+        finally:
+            keeping.cancel()
+            await sidecar.close()
+
+
+def identity_source(settings: IdentitySettings) -> IdentitySource:
+    """Return the source the settings name."""
+    if settings.file is not None:
+        return FileSource(settings.file)
+    if settings.ec2 is not None:
+        return Ec2Source(settings.ec2)
+    raise ConfigError("identity: give exactly one of identity.file and identity.ec2")
+
+
+def _perform(output: Output, sidecar: Sidecar, health: Health, log: structlog.typing.FilteringBoundLogger) -> None:
+    match output:
+        case StartSidecar(registered):
+            health.set("registered", ok=True)
+            sidecar.want(registered)
+        case DrainSidecar():
+            sidecar.want(None)
+        case Notice(topic, words):
+            if topic in (Topic.REFUSED, Topic.ENDED):
+                health.set("registered", ok=False, why=words)
+            say = log.info if topic is Topic.REGISTERED else log.warning
+            say(topic.value, words=words)
+        case Exit(clean):
+            log.info("the session is closed", goodbye="delivered" if clean else "given up")
