@@ -1,7 +1,7 @@
 """Keeping the sessions of a roster on Kafka until told to stop; then their goodbyes, within a bounded time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 import structlog
@@ -9,17 +9,25 @@ import structlog
 from schemas.registrations import Ended, Refused, Registered
 from services.agent.kafka import Publisher, answers
 from services.agent.roster import Roster
-from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
 
 T = TypeVar("T")
 
 
 async def attend(
-    roster: Roster, publisher: Publisher, kafka: KafkaSettings, health: Health, stopping: asyncio.Event, drain_s: float
+    roster: Roster,
+    publisher: Publisher,
+    health: Health,
+    stopping: asyncio.Event,
+    drain_s: float,
+    *,
+    beside: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
-    """Run the sessions; the reader of answers stands before the first connect is sent, so no answer is missed."""
-    opened = await unless_stopped(stopping, answers(kafka, health, roster.members))
+    """Run the sessions, with ``beside`` in the same breath: if one task of these fails, all end.
+
+    The reader of answers stands before the first connect is sent, so no answer is missed.
+    """
+    opened = await unless_stopped(stopping, answers(publisher.settings, health, roster.members))
     if opened is None:
         return
     consumer, incoming = opened
@@ -29,6 +37,7 @@ async def attend(
                 group.create_task(publisher.run()),
                 group.create_task(roster.run()),
                 group.create_task(_listen(incoming, roster)),
+                group.create_task(beside()),
             ]
             await stopping.wait()
             await _leave(roster, publisher, drain_s)

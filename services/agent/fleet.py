@@ -42,7 +42,7 @@ class Fleet:
         for number, introduction in enumerate(self.introductions):
             self.roster.join(introduction, number / self._settings.start_per_second)
         drain_s = self._settings.pacing.drain_seconds
-        await attend(self.roster, self._publisher, self._settings.kafka, self._health, stopping, drain_s)
+        await attend(self.roster, self._publisher, self._health, stopping, drain_s, beside=self._tell)
 
     def join(self, number: int) -> None:
         """Start an agent anew, in a new session."""
@@ -56,17 +56,27 @@ class Fleet:
         """Let an agent say goodbye."""
         self.roster.stop([self.introductions[number].key.to_bytes()])
 
+    async def _tell(self) -> None:
+        """Log how many sessions are in each state, when that changed; a fleet is ready when all are registered."""
+        told: dict[str, int] = {}
+        while True:
+            states = self.roster.states()
+            standing = {state.name.lower(): states[state] for state in State if states[state]}
+            waiting = sum(standing.values()) - states[State.REGISTERED]
+            why = f"{waiting} agents are not registered" if waiting else ""
+            self._health.set("registered", ok=not waiting, why=why)
+            if standing != told:
+                structlog.get_logger().info("fleet", **standing)
+                told = standing
+            await asyncio.sleep(self._settings.progress_seconds)
+
 
 async def run(settings: FleetSettings, stopping: asyncio.Event) -> None:
     """Run a fleet until ``stopping`` is set, saying now and then how it stands."""
     async with Health("fleet", settings.http) as health:
         fleet = Fleet(settings, health)
         structlog.get_logger().info("starting a fleet", agents=settings.size, groups=list(settings.groups))
-        telling = asyncio.create_task(_tell(fleet, health, settings.progress_seconds))
-        try:
-            await fleet.run(stopping)
-        finally:
-            telling.cancel()
+        await fleet.run(stopping)
 
 
 def introductions(settings: FleetSettings) -> Iterator[Introduction]:
@@ -96,19 +106,5 @@ def machine(seed: int, number: int) -> Machine:
     return Machine(identity, addresses=(Address(ip=host, type=AddressType.VPC),))
 
 
-async def _tell(fleet: Fleet, health: Health, every_s: float) -> None:
-    """Log how many sessions are in each state, when that changed; all registered is what a fleet is ready by."""
-    told: dict[str, int] = {}
-    while True:
-        states = fleet.roster.states()
-        standing = {state.name.lower(): states[state] for state in State if states[state]}
-        waiting = sum(standing.values()) - states[State.REGISTERED]
-        health.set("registered", ok=not waiting, why=f"{waiting} agents are not registered" if waiting else "")
-        if standing != told:
-            structlog.get_logger().info("fleet", **standing)
-            told = standing
-        await asyncio.sleep(every_s)
-
-
 def _keep_quiet(member: Member, output: Output) -> None:
-    """A fleet has no sidecars, and says how it stands in sums."""
+    """Do nothing: a fleet has no sidecars, and says how it stands in sums."""

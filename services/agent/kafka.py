@@ -50,7 +50,7 @@ class Publisher:
     """Delivers events in the order they are posted; ``run`` is its only task."""
 
     def __init__(self, settings: KafkaSettings, health: Health, *, patience_s: float = 3.0) -> None:
-        self._settings = settings
+        self.settings = settings
         self._health = health
         self._patience_s = patience_s
         """How long a delivery may take before Kafka counts as unreachable."""
@@ -88,10 +88,10 @@ class Publisher:
         watch = asyncio.create_task(self._watch())
         try:
             while True:
-                partitions = await partition_count(self._settings, topics.EVENTS, health=self._health)
+                partitions = await partition_count(self.settings, topics.EVENTS, health=self._health)
                 self._places.clear()
                 client = await producer(
-                    self._settings,
+                    self.settings,
                     what=CONDITION,
                     health=self._health,
                     linger_ms=5,
@@ -163,7 +163,7 @@ class Publisher:
         self._unreachable_since = since
         why = "Kafka is unreachable; heartbeats are dropped until it is back"
         seconds = round(asyncio.get_running_loop().time() - since, 1)
-        structlog.get_logger().warning(why, at=self._settings.bootstrap_servers, for_s=seconds)
+        structlog.get_logger().warning(why, at=self.settings.bootstrap_servers, for_s=seconds)
         self._health.set(CONDITION, ok=False, why=why)
         self._drop_heartbeats()
 

@@ -39,11 +39,9 @@ async def run(settings: AgentSettings, stopping: asyncio.Event) -> None:
 
         roster = Roster(settings.pacing.pacing(), publisher.post, perform)
         roster.join(introduction)
-        keeping = asyncio.create_task(sidecar.run())
         try:
-            await attend(roster, publisher, settings.kafka, health, stopping, settings.pacing.drain_seconds)
+            await attend(roster, publisher, health, stopping, settings.pacing.drain_seconds, beside=sidecar.run)
         finally:
-            keeping.cancel()
             await sidecar.close()
 
 

@@ -5,6 +5,7 @@ The latest wish counts: registered with something, or not registered. Off unless
 
 import asyncio
 import os
+from typing import Any
 
 import structlog
 
@@ -51,17 +52,17 @@ class Sidecar:
 
     async def close(self) -> None:
         """Drain the child: SIGTERM, a bounded wait, SIGKILL."""
-        child, self._child = self._child, None
-        if child is None or child.returncode is not None:
-            return
-        child.terminate()
-        try:
-            async with asyncio.timeout(self._settings.drain_seconds):
+        child = self._child
+        if child is not None and child.returncode is None:
+            child.terminate()
+            try:
+                async with asyncio.timeout(self._settings.drain_seconds):
+                    await child.wait()
+            except TimeoutError:
+                structlog.get_logger().warning("the sidecar did not drain in time and is killed", pid=child.pid)
+                child.kill()
                 await child.wait()
-        except TimeoutError:
-            structlog.get_logger().warning("the sidecar did not drain in time and is killed", pid=child.pid)
-            child.kill()
-            await child.wait()
+        self._child = None
 
     async def _fulfil(self, wanted: Registered | None) -> None:
         if wanted is None or self._settings.directory is None:
@@ -80,7 +81,7 @@ class Sidecar:
 
     async def _news(self, pause_s: float | None) -> None:
         """Wait for another wish, for the end of the child, or for the pause to pass."""
-        events = {asyncio.create_task(self._changed.wait())}
+        events: set[asyncio.Task[Any]] = {asyncio.create_task(self._changed.wait())}
         if self._child is not None:
             events.add(asyncio.create_task(self._child.wait()))
         try:
