@@ -1,0 +1,55 @@
+# Muster: everything a person or CI runs. `make` alone says what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MUSTER := $(BIN)/muster
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo down test check lint types architecture format laws bench lock clean
+
+help:  ## say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed  ## make .venv with exactly what requirements.lock says
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Muster needs Python 3.11 or newer, this is %d.%d: say which with PYTHON=..., e.g. make PYTHON=python3.12" % v[:2])'
+	@echo "Making $(VENV) (once, under a minute)…"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: install  ## the guided tour on a real Kafka and a real Kubernetes API (DEMO_EXIT=1 stops it at the end)
+	@$(MUSTER) demo
+
+down: install  ## end what `make demo` left running
+	@$(MUSTER) local down
+
+test: install  ## unit, laws, contract and integration tests, on the real Kafka and the real Kubernetes API
+	@$(BIN)/pytest
+
+check: lint types architecture  ## lint + types + architecture
+
+lint: install  ## ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: install  ## mypy --strict
+	@$(BIN)/mypy
+
+architecture: install  ## import-linter: the four rules, kept
+	@$(BIN)/lint-imports
+
+format: install  ## let ruff rewrite
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: install  ## heartbeats per second beside a bare consumer and a per-record Faust agent
+	@$(MUSTER) bench processor
+
+lock: install  ## bring requirements.lock up to date with pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock
+
+clean:  ## remove .venv and caches (not the built Kubernetes API)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
