@@ -10,7 +10,8 @@ from typing import Self
 import aiohttp
 import structlog
 from pydantic import BaseModel, Field, ValidationError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity.wait import wait_base
 
 from schemas.events import Address, AddressType
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
@@ -22,6 +23,8 @@ TOKEN_TTL_SECONDS = 21_600
 DOCUMENT = "/latest/dynamic/instance-identity/document"
 SIGNATURES = ("rsa2048", "signature", "pkcs7")
 """Signatures beside the document, under the names the service gives them."""
+BACKOFF = wait_random_exponential(0.2, 10)
+"""Seconds between attempts while the service does not answer."""
 _PARTITIONS = (
     ("cn-", "aws-cn"),
     ("us-gov-", "aws-us-gov"),
@@ -105,14 +108,15 @@ class Imds:
 class Ec2Source:
     """Reads the instance's identity document and addresses."""
 
-    def __init__(self, settings: Ec2Settings) -> None:
+    def __init__(self, settings: Ec2Settings, wait: wait_base = BACKOFF) -> None:
         self._settings = settings
+        self._wait = wait
 
     async def obtain(self) -> Machine:
         """Return the machine; waits with backoff, saying so, as long as the service does not answer."""
         waiting = AsyncRetrying(
             retry=retry_if_exception_type(NotYet),
-            wait=wait_exponential_jitter(initial=0.2, max=10, jitter=0.2),
+            wait=self._wait,
             before_sleep=self._say,
         )
         async with Imds(self._settings) as imds:

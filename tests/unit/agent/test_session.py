@@ -1,0 +1,135 @@
+"""The session of an agent, told as short stories."""
+
+from schemas.events import Connect, Disconnect, Heartbeat
+from services.agent.core.exchange import Answered, Beat, Begin, DrainSidecar, Notice, Output, Send, StartSidecar, Stop
+from services.agent.core.moves import AgentSession, State
+from services.agent.core.session import step
+from tests.support.sessions import INTRODUCTION, PACING, SESSIONS, answer_to
+
+FIRST, SECOND = SESSIONS[:2]
+HALF = 0.5
+
+
+def connected() -> AgentSession:
+    return step(AgentSession(INTRODUCTION), Begin(0, HALF, FIRST), PACING).session
+
+
+def registered() -> AgentSession:
+    return step(connected(), Answered(10, HALF, answer_to(FIRST, "registered")), PACING).session
+
+
+def sent(outputs: tuple[Output, ...]) -> list[object]:
+    return [output.event for output in outputs if isinstance(output, Send)]
+
+
+def notices(outputs: tuple[Output, ...]) -> list[str]:
+    return [output.topic.value for output in outputs if isinstance(output, Notice)]
+
+
+def beat_on(session: AgentSession, until_ms: int) -> tuple[AgentSession, list[Heartbeat], list[str]]:
+    """Give every heartbeat its time until ``until_ms``; return what was sent and said."""
+    heartbeats: list[Heartbeat] = []
+    said: list[str] = []
+    while session.due_ms <= until_ms:
+        session, outputs = step(session, Beat(session.due_ms, HALF), PACING)
+        heartbeats += [event for event in sent(outputs) if isinstance(event, Heartbeat)]
+        said += notices(outputs)
+    return session, heartbeats, said
+
+
+def test_a_session_begins_with_a_connect_that_introduces_the_machine() -> None:
+    _, outputs = step(AgentSession(INTRODUCTION), Begin(0, HALF, FIRST), PACING)
+    assert sent(outputs) == [Connect(session=FIRST, seq=0, workload=INTRODUCTION)]
+
+
+def test_heartbeats_go_out_while_no_answer_comes() -> None:
+    """Presence is the processor's business, and it needs no answer."""
+    _, heartbeats, _ = beat_on(connected(), 20_000)
+    assert [heartbeat.seq for heartbeat in heartbeats] == [1, 2, 3, 4]
+
+
+def test_the_introduction_is_repeated_when_its_time_has_come_and_only_then() -> None:
+    _, heartbeats, _ = beat_on(registered(), 30_000)
+    assert [heartbeat.workload is not None for heartbeat in heartbeats] == [False, False, True, False, False, True]
+
+
+def test_a_missing_answer_is_told_once() -> None:
+    _, _, said = beat_on(connected(), 60_000)
+    assert said == ["unanswered"]
+
+
+def test_a_refused_session_goes_on_and_is_registered_when_the_sink_changes_its_mind() -> None:
+    session, outputs = step(connected(), Answered(10, HALF, answer_to(FIRST, "refused")), PACING)
+    assert (session.state, notices(outputs)) == (State.REFUSED, ["refused"])
+    session, heartbeats, _ = beat_on(session, 5_000)
+    assert len(heartbeats) == 1
+    session, outputs = step(session, Answered(6_000, HALF, answer_to(FIRST, "registered")), PACING)
+    assert session.state is State.REGISTERED
+    assert any(isinstance(output, StartSidecar) for output in outputs)
+
+
+def test_the_same_registration_told_again_starts_nothing() -> None:
+    session, outputs = step(registered(), Answered(20, HALF, answer_to(FIRST, "registered")), PACING)
+    assert (session, outputs) == (registered(), ())
+
+
+def test_another_registration_of_the_same_session_restarts_the_sidecar() -> None:
+    _, outputs = step(registered(), Answered(20, HALF, answer_to(FIRST, "registered", uid="other")), PACING)
+    assert [output.registered.uid for output in outputs if isinstance(output, StartSidecar)] == ["other"]
+
+
+def test_an_ended_registration_drains_the_sidecar_and_a_new_session_connects_after_the_backoff() -> None:
+    session, outputs = step(registered(), Answered(20, HALF, answer_to(FIRST, "ended")), PACING)
+    assert DrainSidecar() in outputs
+    assert sent(outputs) == []
+    session, outputs = step(session, Begin(session.due_ms, HALF, SECOND), PACING)
+    assert sent(outputs) == [Connect(session=SECOND, seq=0, workload=INTRODUCTION)]
+
+
+def test_registrations_that_end_at_once_are_tried_ever_more_slowly() -> None:
+    session, waits = connected(), []
+    for session_id in SESSIONS[1:]:
+        before = session.due_ms
+        session = step(session, Answered(before, HALF, answer_to(session.session or "", "ended")), PACING).session
+        waits.append(session.due_ms - before)
+        session = step(session, Begin(session.due_ms, HALF, session_id), PACING).session
+    assert waits == [750, 1_500, 3_000, 6_000, 12_000]
+
+
+def test_a_registration_that_lasted_is_followed_by_a_quick_reconnect() -> None:
+    session, _, _ = beat_on(registered(), 60_000)
+    ended = step(session, Answered(60_000, HALF, answer_to(FIRST, "ended")), PACING).session
+    assert ended.due_ms == 60_750
+
+
+def test_an_answer_to_a_stranger_under_our_key_is_told_once_and_not_fought() -> None:
+    session, outputs = step(registered(), Answered(20, HALF, answer_to(SECOND, "registered")), PACING)
+    assert (session.state, notices(outputs)) == (State.REGISTERED, ["superseded"])
+    _, outputs = step(session, Answered(30, HALF, answer_to(SECOND, "registered")), PACING)
+    assert outputs == ()
+
+
+def test_a_late_answer_to_our_own_former_session_is_silent() -> None:
+    session = step(registered(), Answered(20, HALF, answer_to(FIRST, "ended")), PACING).session
+    session = step(session, Begin(session.due_ms, HALF, SECOND), PACING).session
+    after, outputs = step(session, Answered(9_000, HALF, answer_to(FIRST, "registered")), PACING)
+    assert (after, outputs) == (session, ())
+
+
+def test_a_stop_says_goodbye_with_the_next_sequence_number() -> None:
+    session, outputs = step(registered(), Stop(30), PACING)
+    assert sent(outputs) == [Disconnect(session=FIRST, seq=1)]
+    assert session.state is State.DRAINING
+
+
+def test_a_stop_between_two_sessions_says_goodbye_for_the_one_that_ended() -> None:
+    """The processor may still take it for connected: it heard its heartbeats until just now."""
+    session = step(registered(), Answered(20, HALF, answer_to(FIRST, "ended")), PACING).session
+    _, outputs = step(session, Stop(30), PACING)
+    assert sent(outputs) == [Disconnect(session=FIRST, seq=1)]
+
+
+def test_a_stop_before_the_connect_says_nothing() -> None:
+    session, outputs = step(AgentSession(INTRODUCTION), Stop(0), PACING)
+    assert session.state is State.CLOSED
+    assert sent(outputs) == []
