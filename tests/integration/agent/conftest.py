@@ -1,0 +1,157 @@
+"""What tests of agents share: the topics read and answered from the other side, and agents as real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import yaml
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from schemas import topics
+from schemas.codec import Rejection, decode_event
+from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat
+from schemas.registrations import Ended, Refused, Registered
+from services.agent.kafka import place
+from tests.support.eventually import eventually
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from services.agent.main import run
+from services.agent.settings import AgentSettings
+from services.runtime.config import load
+from services.runtime.log import configure
+from services.runtime import shutdown
+settings = load(AgentSettings, Path(sys.argv[1]))
+configure("agent", settings.log)
+shutdown.run(lambda stopping: run(settings, stopping))
+"""
+
+
+class Wire:
+    """The other side of the topics: what agents said, by key, and a pen for answers."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._events: dict[bytes, list[AgentEvent]] = {}
+        self.last_seen_ms = 0
+
+    async def said(self, key: bytes) -> list[AgentEvent]:
+        """Return everything said under a key so far; what is no valid event fails the test."""
+        for chunk in (await self._consumer.getmany(timeout_ms=50)).values():
+            for record in chunk:
+                event = decode_event(record.key, record.value)
+                assert not isinstance(event, Rejection), event
+                assert isinstance(event, Connect | Heartbeat | Disconnect)
+                self._events.setdefault(record.key, []).append(event)
+                self.last_seen_ms = record.timestamp
+        return self._events.get(key, [])
+
+    async def connects(self, key: bytes, number: int = 1) -> list[Connect]:
+        """Wait for at least so many connects under a key."""
+
+        async def enough() -> list[Connect] | None:
+            found = [event for event in await self.said(key) if isinstance(event, Connect)]
+            return found if len(found) >= number else None
+
+        return await eventually(enough, f"{number} connects of {key.decode()}")
+
+    async def heartbeats(self, key: bytes, number: int) -> list[Heartbeat]:
+        """Wait for at least so many heartbeats of the newest session under a key."""
+
+        async def enough() -> list[Heartbeat] | None:
+            events = await self.said(key)
+            found = [e for e in events if isinstance(e, Heartbeat) and e.session == events[-1].session]
+            return found if len(found) >= number else None
+
+        return await eventually(enough, f"{number} heartbeats of {key.decode()}")
+
+    async def answer(self, key: bytes, answer: Registered | Refused | Ended) -> None:
+        """Publish an answer as the sink does."""
+        await self._producer.send_and_wait(topics.REGISTRATIONS, answer.to_json(), key=key)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def wire(kafka_address: str) -> AsyncIterator[Wire]:
+    """Read events from now on, and answer."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_address, enable_auto_commit=False)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_address)
+    await consumer.start()
+    await producer.start()
+    places = [TopicPartition(topics.EVENTS, number) for number in range(topics.DEFAULT_PARTITIONS)]
+    consumer.assign(places)
+    for where, offset in (await consumer.end_offsets(places)).items():
+        consumer.seek(where, offset)
+    yield Wire(consumer, producer)
+    await producer.stop()
+    await consumer.stop()
+
+
+class AgentProcess:
+    """``muster agent`` as a process of its own, with its log in a file."""
+
+    def __init__(self, folder: Path, config: dict[str, object]) -> None:
+        self.log_file = folder / "agent.log"
+        path = folder / "agent.yaml"
+        path.write_text(yaml.safe_dump(config))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, str(path)], stdout=log, stderr=log, env=environment
+            )
+
+    @property
+    def log(self) -> str:
+        """Everything logged so far."""
+        return self.log_file.read_text()
+
+    async def logged(self, words: str, times: int = 1) -> None:
+        """Wait until a line with these words was logged."""
+
+        async def there() -> bool:
+            return self.log.count(words) >= times
+
+        await eventually(there, f"the agent to log {words!r}")
+
+    async def ended(self) -> int:
+        """Wait for the end of the process, and return its exit code."""
+
+        async def code() -> tuple[int] | None:
+            found = self.process.poll()
+            return None if found is None else (found,)
+
+        return (await eventually(code, "the agent to exit"))[0]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[[dict[str, object]], AgentProcess]]:
+    """Start agents that do not outlive the test."""
+    started: list[AgentProcess] = []
+
+    def start(config: dict[str, object]) -> AgentProcess:
+        folder = tmp_path / f"agent-{len(started)}"
+        folder.mkdir()
+        started.append(AgentProcess(folder, config))
+        return started[-1]
+
+    yield start
+    for agent in started:
+        if agent.process.poll() is None:
+            agent.process.kill()
+            agent.process.wait()
+
+
+@pytest.fixture
+def kafka_address(kafka) -> str:
+    """Where the test session's Kafka listens."""
+    return kafka.bootstrap_servers
