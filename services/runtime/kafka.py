@@ -38,13 +38,13 @@ def persistent(what: str, health: Health | None = None) -> AsyncRetrying:
         cause = state.outcome.exception() if state.outcome else None
         why = f"waiting for Kafka ({cause})"
         if health is not None:
-            health.set(what, False, why)  # noqa: FBT003 - the condition's truth is its value
+            health.set(what, ok=False, why=why)
         structlog.get_logger().warning(
             why, what=what, attempt=state.attempt_number, next_in_s=round(state.upcoming_sleep, 1)
         )
 
     return AsyncRetrying(
-        wait=wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
+        wait=wait_exponential_jitter(FIRST_WAIT_S, LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
         retry=retry_if_exception(_may_pass),
         before_sleep=say,
         reraise=True,
@@ -60,7 +60,7 @@ async def started(client: C, what: str, health: Health | None = None) -> C:
     """Start a client of aiokafka, however long the broker is away; ``what`` names it in logs and in /readyz."""
     await persistent(what, health)(client.start)
     if health is not None:
-        health.set(what, True)  # noqa: FBT003 - the condition's truth is its value
+        health.set(what, ok=True)
     return client
 
 
@@ -88,7 +88,7 @@ async def partition_count(
     finally:
         await admin.close()
     if health is not None:
-        health.set(what, True)  # noqa: FBT003 - the condition's truth is its value
+        health.set(what, ok=True)
     return count
 
 

@@ -1,0 +1,140 @@
+"""The command line: ``muster …``. What a command needs is imported when it runs, so that help is quick."""
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from services.cli.options import Assignments, Config, LogFormat, Servers
+
+GROUPS = {
+    "local": "services.local.cli:app",
+    "schemas": "services.cli.schemas:app",
+    "topics": "services.cli.topics:app",
+}
+"""Groups of commands, by where their typer app is: imported only when one of theirs is run or completed."""
+
+_SERVICE = "Exit codes: 0 drained after SIGTERM or SIGINT; 1 crashed; 2 the configuration cannot be used."
+
+
+class LazyGroup(TyperGroup):
+    """Puts a group's real commands in the place of its line in the help, once it is entered."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types are private
+        """Return the command that ``args`` begin with."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in GROUPS:
+            module, _, attribute = GROUPS[name].partition(":")
+            command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+            command.name = name
+        return name, command, rest
+
+
+app = typer.Typer(
+    name="muster",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="The roll call of a service mesh: who is there, who they really are, and what configuration they were given.",
+)
+
+
+@app.command(epilog=_SERVICE)
+def agent(
+    config: Config = None, servers: Servers = None, assignments: Assignments = None, log_format: LogFormat = None
+) -> None:
+    """Run the agent of this machine: join the mesh, send heartbeats, say goodbye.
+
+    For example:
+
+      muster agent --config agent.yaml --bootstrap-servers kafka:9092
+    """
+    from services.agent.main import run
+    from services.agent.settings import AgentSettings
+    from services.cli.options import settings_of
+    from services.runtime import shutdown
+
+    settings = settings_of(AgentSettings, "agent", config, servers, assignments, log_format)
+    shutdown.run(lambda stopping: run(settings, stopping))
+
+
+@app.command(epilog=_SERVICE)
+def fleet(
+    agents: Annotated[int, typer.Argument(min=1, metavar="N", help="How many agents.")],
+    config: Config = None,
+    servers: Servers = None,
+    assignments: Assignments = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Run N agents in one process, each the same as the real one: for demos, soaks and measurements.
+
+    For example:
+
+      muster fleet 200 --set pacing.heartbeat_s=1
+    """
+    from services.agent.fleet import run
+    from services.agent.settings import FleetSettings
+    from services.cli.options import settings_of
+    from services.runtime import shutdown
+
+    given = [f"size={agents}", *(assignments or [])]
+    settings = settings_of(FleetSettings, "fleet", config, servers, given, log_format)
+    shutdown.run(lambda stopping: run(settings, stopping))
+
+
+@app.command(epilog=_SERVICE)
+def processor(
+    config: Config = None, servers: Servers = None, assignments: Assignments = None, log_format: LogFormat = None
+) -> None:
+    """Run a worker of the processor: it decides who is present; more workers share the partitions.
+
+    For example:
+
+      muster processor --bootstrap-servers kafka:9092
+    """
+    from services.cli.options import settings_of
+    from services.processor.main import run
+    from services.processor.settings import ProcessorSettings
+
+    run(settings_of(ProcessorSettings, "processor", config, servers, assignments, log_format))
+
+
+@app.command(epilog=_SERVICE)
+def sink(
+    config: Config = None, servers: Servers = None, assignments: Assignments = None, log_format: LogFormat = None
+) -> None:
+    """Run the sink: it writes what the processor decided into Kubernetes. KUBECONFIG says which.
+
+    For example:
+
+      KUBECONFIG=~/.kube/config muster sink --bootstrap-servers kafka:9092
+    """
+    from services.cli.options import settings_of
+    from services.runtime import shutdown
+    from services.sink.main import run
+    from services.sink.settings import SinkSettings
+
+    settings = settings_of(SinkSettings, "sink", config, servers, assignments, log_format)
+    shutdown.run(lambda stopping: run(settings, stopping))
+
+
+@app.command()
+def local() -> None:
+    """Start, inspect and stop the local stack: a real Kafka and a real Kubernetes API."""
+
+
+@app.command()
+def topics() -> None:
+    """Create the topics in Kafka, or check those that exist."""
+
+
+@app.command()
+def schemas() -> None:
+    """Write the JSON Schemas of all messages, or check that they are the models'."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,104 @@
+"""``muster topics``: create the topics, or say how they differ from what Muster needs."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from schemas.topics import DEFAULT_PARTITIONS, DEFAULT_RETENTION_DAYS
+from services.cli.options import EXIT_WRONG, Assignments, Config, Servers, settings_of
+from services.runtime.config import ServiceSettings
+from services.runtime.topics import TopicResult, apply, check, explained
+
+app = typer.Typer(
+    help="Create the topics in Kafka, or check those that exist.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+_EXIT_CODES = "Exit codes: 0 all fine; 1 a topic is missing or differs (each difference is listed); 2 wrong usage."
+
+
+class Output(StrEnum):
+    """Forms of output."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")]
+
+
+@app.command("apply", epilog=_EXIT_CODES)
+def apply_command(
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of all topics but muster.rejected.")] = (
+        DEFAULT_PARTITIONS
+    ),
+    retention_days: Annotated[int, typer.Option(min=1, help="How long events can be replayed.")] = (
+        DEFAULT_RETENTION_DAYS
+    ),
+    replication_factor: Annotated[
+        int, typer.Option(min=1, help="Replicas of each new partition; 3 in production.")
+    ] = 1,
+    output: OutputOption = Output.TABLE,
+    servers: Servers = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Create missing topics and check the others; an existing topic is never altered.
+
+    For example:
+
+      muster topics apply
+
+      muster topics apply --partitions 32 --replication-factor 3 --bootstrap-servers kafka:9092
+    """
+    kafka = settings_of(ServiceSettings, "topics", config, servers, assignments).kafka
+    _finish(asyncio.run(apply(kafka, partitions, replication_factor, retention_days)), output)
+
+
+@app.command("check", epilog=_EXIT_CODES)
+def check_command(
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Expected partitions. [default: those of muster.events]")
+    ] = None,
+    retention_days: Annotated[int | None, typer.Option(min=1, help="Expected retention. [default: any]")] = None,
+    output: OutputOption = Output.TABLE,
+    servers: Servers = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Compare the topics with what Muster needs; nothing is changed.
+
+    For example:
+
+      muster topics check
+
+      muster topics check -o json | jq '.[] | select(.differences != [])'
+    """
+    kafka = settings_of(ServiceSettings, "topics", config, servers, assignments).kafka
+    _finish(asyncio.run(check(kafka, partitions, retention_days)), output)
+
+
+def _finish(results: Sequence[TopicResult], output: Output) -> None:
+    if output is Output.JSON:
+        typer.echo(
+            json.dumps([{**one._asdict(), "differences": [d._asdict() for d in one.differences]} for one in results])
+        )
+    else:
+        _print_table(results)
+        for line in explained(results):
+            typer.echo(line, err=True)
+    if not all(one.fine for one in results):
+        raise typer.Exit(EXIT_WRONG)
+
+
+def _print_table(results: Sequence[TopicResult]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("TOPIC", "PARTITIONS", "STATE", "DIFFERENCES", box=None, pad_edge=False)
+    for one in results:
+        table.add_row(one.name, str(one.partitions), one.outcome, ", ".join(d.setting for d in one.differences))
+    Console().print(table)

@@ -1,0 +1,225 @@
+"""The topics in Kafka: created as ``schemas.topics`` defines them, or compared with it and told apart.
+
+An existing topic is never altered: what differs is told, with the command that would mend it, and is for people to do.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import NamedTuple
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from schemas.topics import DEFAULT_PARTITIONS, DEFAULT_RETENTION_DAYS, TopicDefinition, definitions
+from services.runtime.config import KafkaSettings
+from services.runtime.health import Health
+from services.runtime.kafka import persistent, started
+
+RECHECK_S = 2.0
+"""Pause between two looks at topics that are missing, seconds."""
+
+
+class Outcome(StrEnum):
+    """What became of one topic."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+    MISSING = "missing"
+    DIFFERS = "differs"
+
+
+class Difference(NamedTuple):
+    """One thing about a topic that is not as Muster needs it, and the command of Kafka's that mends it."""
+
+    setting: str
+    expected: str
+    found: str
+    mend: str
+
+
+class TopicResult(NamedTuple):
+    """One topic, and how it stands."""
+
+    name: str
+    partitions: int
+    outcome: Outcome
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def fine(self) -> bool:
+        """Whether Muster can work with it."""
+        return self.outcome in (Outcome.CREATED, Outcome.EXISTS)
+
+
+class FoundTopic(NamedTuple):
+    """A topic as the broker describes it."""
+
+    partitions: int
+    config: dict[str, str]
+
+
+class TopicsError(Exception):
+    """Topics exist that Muster cannot work with; the text lists every difference."""
+
+    def __init__(self, results: Sequence[TopicResult]) -> None:
+        self.results = tuple(results)
+        super().__init__("topics are not as Muster needs them:\n" + "\n".join(explained(self.results)))
+
+
+def explained(results: Sequence[TopicResult]) -> list[str]:
+    """Return a line per missing topic and per difference."""
+    lines = []
+    for result in results:
+        if result.outcome is Outcome.MISSING:
+            lines.append(f"  {result.name}: missing; create it with: muster topics apply")
+        lines += [
+            f"  {result.name}: {one.setting} is {one.found}, expected {one.expected}; mend it with: {one.mend}"
+            for one in result.differences
+        ]
+    return lines
+
+
+def compare(wanted: TopicDefinition, found: FoundTopic | None, servers: str) -> TopicResult:
+    """Compare one topic with its definition; ``servers`` is for the commands that mend it."""
+    if found is None:
+        return TopicResult(wanted.name, 0, Outcome.MISSING)
+    differences = []
+    if found.partitions != wanted.partitions:
+        differences.append(
+            Difference(
+                "partitions",
+                str(wanted.partitions),
+                str(found.partitions),
+                _repartition(wanted, found.partitions, servers),
+            )
+        )
+    for setting, expected in wanted.config.items():
+        actual = found.config.get(setting, "unset")
+        if actual != expected:
+            mend = (
+                f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics "
+                f"--entity-name {wanted.name} --add-config {setting}={expected}"
+            )
+            differences.append(Difference(setting, expected, actual, mend))
+    outcome = Outcome.DIFFERS if differences else Outcome.EXISTS
+    return TopicResult(wanted.name, found.partitions, outcome, tuple(differences))
+
+
+def _repartition(wanted: TopicDefinition, found: int, servers: str) -> str:
+    """Keys would move between partitions if one that has records grew: only an empty topic may be altered."""
+    topic = f"kafka-topics.sh --bootstrap-server {servers} --topic {wanted.name}"
+    if found < wanted.partitions:
+        return (
+            f"{topic} --alter --partitions {wanted.partitions} (only while it is empty), or --partitions {found} here"
+        )
+    return f"--partitions {found} here, or for an unused topic: {topic} --delete, then muster topics apply"
+
+
+async def apply(
+    settings: KafkaSettings,
+    partitions: int = DEFAULT_PARTITIONS,
+    replication_factor: int = 1,
+    retention_days: int = DEFAULT_RETENTION_DAYS,
+) -> list[TopicResult]:
+    """Create the topics that are missing; those that exist are compared and left alone."""
+    async with _admin(settings) as admin:
+        wanted = definitions(partitions, retention_days)
+        before = await _compared(admin, wanted, settings)
+        missing = {result.name for result in before if result.outcome is Outcome.MISSING}
+        if not missing:
+            return before
+        new = [
+            NewTopic(one.name, one.partitions, replication_factor, topic_configs=one.config)
+            for one in wanted
+            if one.name in missing
+        ]
+        response = await admin.create_topics(new)
+        for name, code, message in response.topic_errors:
+            # Another `apply` may have been faster: then it is compared like any other.
+            if code == TopicAlreadyExistsError.errno:
+                missing.discard(name)
+            elif code:
+                raise for_code(code)(f"{name}: {message}")
+        return [
+            TopicResult(one.name, one.partitions, Outcome.CREATED) if one.name in missing else result
+            for one, result in zip(wanted, await _compared(admin, wanted, settings), strict=True)
+        ]
+
+
+async def check(
+    settings: KafkaSettings, partitions: int | None = None, retention_days: int | None = None
+) -> list[TopicResult]:
+    """Compare all topics with their definitions.
+
+    Where ``partitions`` is None, the count of ``muster.events`` is right and the others must have the same; where
+    ``retention_days`` is None, any retention is.
+    """
+    async with _admin(settings) as admin:
+        if partitions is None:
+            events = definitions()[0].name
+            found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+            partitions = found.get(events, DEFAULT_PARTITIONS)
+        wanted = definitions(partitions, retention_days or DEFAULT_RETENTION_DAYS)
+        if retention_days is None:
+            for one in wanted:
+                one.config.pop("retention.ms", None)
+        return await _compared(admin, wanted, settings)
+
+
+async def required(settings: KafkaSettings, health: Health | None = None) -> int:
+    """Wait until all topics exist and return the number of partitions; raise ``TopicsError`` where one is wrong.
+
+    For services, at their start: a missing topic may yet be created, a wrong one is for people.
+    """
+    while True:
+        results: list[TopicResult] = await persistent("topics", health)(check, settings)
+        wrong = [result for result in results if result.outcome is Outcome.DIFFERS]
+        if wrong:
+            raise TopicsError(wrong)
+        missing = [result.name for result in results if result.outcome is Outcome.MISSING]
+        why = f"waiting for topics {', '.join(missing)}: create them with `muster topics apply`" if missing else ""
+        if health is not None:
+            health.set("topics", ok=not missing, why=why)
+        if not missing:
+            return results[0].partitions
+        structlog.get_logger().warning(why)
+        await asyncio.sleep(RECHECK_S)
+
+
+async def _compared(
+    admin: AIOKafkaAdminClient, wanted: Sequence[TopicDefinition], settings: KafkaSettings
+) -> list[TopicResult]:
+    found = await _found(admin, {one.name for one in wanted})
+    return [compare(one, found.get(one.name), settings.bootstrap_servers) for one in wanted]
+
+
+async def _found(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str, FoundTopic]:
+    counts = {
+        topic["topic"]: len(topic["partitions"])
+        # All are asked for: asking for one by name would create it where the broker creates topics itself.
+        for topic in await admin.describe_topics()
+        if topic["topic"] in names
+    }
+    if not counts:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, None) for name in sorted(counts)]
+    configs: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(resources):
+        for code, message, _kind, name, entries in response.resources:
+            if code:
+                raise for_code(code)(f"{name}: {message}")
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return {name: FoundTopic(count, configs[name]) for name, count in counts.items()}
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**settings.client_args())
+    try:
+        yield await started(admin, "kafka admin")
+    finally:
+        await admin.close()
