@@ -72,7 +72,7 @@ def fleet(
 
     For example:
 
-      muster fleet 200 --set pacing.heartbeat_s=1
+      muster fleet 200 --set pacing.heartbeat_seconds=1
     """
     from services.agent.fleet import run
     from services.agent.settings import FleetSettings
@@ -118,6 +118,47 @@ def sink(
 
     settings = settings_of(SinkSettings, "sink", config, servers, assignments, log_format)
     shutdown.run(lambda stopping: run(settings, stopping))
+
+
+@app.command(
+    epilog="Exit codes: 0 shown; 1 the named workload is not there; 2 wrong usage; 130 a watch was interrupted."
+)
+def status(
+    workload: Annotated[str | None, typer.Argument(help="Name of the object, or the workload's identity.")] = None,
+    namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Only this namespace.")] = None,
+    all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces", help="All namespaces (default).")] = False,
+    follow: Annotated[bool, typer.Option("-w", "--watch", help="Go on and show what changes.")] = False,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="table|wide|json", help="Form of the output.")] = (
+        "table"
+    ),
+    config: Config = None,
+    servers: Servers = None,
+    assignments: Assignments = None,
+) -> None:
+    """Show who is there, like `kubectl get war -A`, from the topic muster.workloads.
+
+    AGE counts from the start of the present session, as far back as the topic knows it.
+
+    For example:
+
+      muster status
+
+      muster status -n bookinfo -o wide
+
+      muster status --watch
+    """
+    import asyncio
+
+    from services.cli.options import settings_of
+    from services.cli.status import Output, Selection, show, watch
+    from services.runtime.config import ServiceSettings
+
+    if all_namespaces and namespace:
+        raise typer.BadParameter("give one of -n and -A")
+    if output not in list(Output):
+        raise typer.BadParameter(f"-o {output}: expected one of {', '.join(Output)}")
+    settings = settings_of(ServiceSettings, "status", config, servers, assignments)
+    asyncio.run((watch if follow else show)(settings, Selection(namespace, workload, Output(output))))
 
 
 @app.command()

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalArgumentError, KafkaError, UnknownTopicOrPartitionError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
@@ -44,7 +44,7 @@ def persistent(what: str, health: Health | None = None) -> AsyncRetrying:
         )
 
     return AsyncRetrying(
-        wait=wait_exponential_jitter(FIRST_WAIT_S, LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
+        wait=wait_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S) + wait_random(0, FIRST_WAIT_S),
         retry=retry_if_exception(_may_pass),
         before_sleep=say,
         reraise=True,

@@ -41,7 +41,7 @@ async def test_a_broker_that_is_down_is_waited_for_with_growing_pauses() -> None
     assert broker.started
     assert len(waits.seconds) == 12
     assert 0.2 <= waits.seconds[0] <= 0.4
-    assert max(waits.seconds) == 10.0
+    assert 10.0 <= max(waits.seconds) <= 10.2
     assert not any(waits.ready)
 
 

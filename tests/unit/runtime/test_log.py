@@ -1,6 +1,5 @@
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -8,15 +7,7 @@ import structlog
 from services.runtime.config import LogSettings
 from services.runtime.log import configure
 
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, disabled = root.handlers[:], root.level, root.manager.disable
-    yield
-    root.handlers[:], root.manager.disable = handlers, disabled
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logs")
 
 
 def test_our_lines_are_json_with_service_and_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,54 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.main import app
+
+HEAVY = ("aiokafka", "faust", "kubernetes", "pydantic", "aiohttp", "structlog")
+
+
+def test_help_names_every_command() -> None:
+    words = CliRunner().invoke(app, ["--help"]).output
+    for command in ("agent", "fleet", "processor", "sink", "local", "status", "topics", "schemas"):
+        assert command in words
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; from services.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("group", ["topics", "schemas"])
+def test_a_group_is_entered_when_it_is_named(group: str) -> None:
+    done = CliRunner().invoke(app, [group, "check", "--help"])
+    assert done.exit_code == 0
+    assert f"muster {group} check" in done.output
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert CliRunner().invoke(app, ["mustr"]).exit_code == 2
+
+
+def test_an_unknown_form_of_output_is_wrong_usage() -> None:
+    assert CliRunner().invoke(app, ["status", "-o", "xml"]).exit_code == 2
+
+
+def test_written_schemas_are_found_equal_and_a_changed_one_is_named(tmp_path: Path) -> None:
+    folder = str(tmp_path / "v1")
+    assert CliRunner().invoke(app, ["schemas", "write", folder]).exit_code == 0
+    assert CliRunner().invoke(app, ["schemas", "check", folder]).exit_code == 0
+    (tmp_path / "v1" / "tick.json").write_text("{}")
+    (tmp_path / "v1" / "resumed.json").unlink()
+    (tmp_path / "v1" / "extra.json").write_text("{}")
+    done = CliRunner().invoke(app, ["schemas", "check", folder])
+    assert done.exit_code == 1
+    for words in ("tick.json: differs", "resumed.json: missing", "extra.json: no such message", "muster schemas write"):
+        assert words in done.output

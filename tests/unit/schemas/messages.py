@@ -1,0 +1,82 @@
+"""Valid messages for the tests of this folder."""
+
+from datetime import UTC, datetime
+
+from schemas.events import (
+    AgentSoftware,
+    Connect,
+    Disconnect,
+    Event,
+    Heartbeat,
+    Introduction,
+    Override,
+    OverrideAction,
+    Registration,
+    Resumed,
+    Tick,
+    WorkloadReport,
+)
+from schemas.identity import AwsIdentity, Ec2Instance, Identity
+from schemas.message import Message
+from schemas.names import CONTROL_KEY
+from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
+from schemas.rejected import Rejected, RejectReason
+from schemas.resource import GroupSnapshot
+from schemas.workloads import Presence, Reason, Workload
+
+SESSION = "0b2e7c1a-6f0d-4a6e-9d0a-3f9f4b1c2d3e"
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+EC2 = AwsIdentity(
+    partition="aws",
+    account="123456789012",
+    region="us-east-2",
+    zone="us-east-2b",
+    ec2=Ec2Instance(instance_id="i-1234567890abcdef0"),
+)
+INTRODUCTION = Introduction(
+    namespace="bookinfo",
+    group="ratings",
+    identity=Identity(aws=EC2),
+    registration=Registration(
+        agent=AgentSoftware(version="0.1.0"), workload=WorkloadReport(labels={"version": "v5", "city": "Zürich"})
+    ),
+)
+KEY = INTRODUCTION.key.to_bytes()
+SNAPSHOT = GroupSnapshot(name="ratings", uid="u", generation=2, resource_version="7", spec={"template": {"ports": {}}})
+
+EVENTS: dict[str, tuple[bytes, Event]] = {
+    "connect": (KEY, Connect(session=SESSION, seq=0, workload=INTRODUCTION, sent_at=NOON)),
+    "heartbeat": (KEY, Heartbeat(session=SESSION, seq=1)),
+    "introducing heartbeat": (KEY, Heartbeat(session=SESSION, seq=2, workload=INTRODUCTION)),
+    "disconnect": (KEY, Disconnect(session=SESSION, seq=3)),
+    "tick": (CONTROL_KEY, Tick(window=7, owner=SESSION)),
+    "resumed": (CONTROL_KEY, Resumed(owner=SESSION)),
+    "override": (CONTROL_KEY, Override(action=OverrideAction.RELEASE_BRAKE, who="ada", why="it was the switch")),
+}
+WORKLOAD = Workload(
+    workload=INTRODUCTION,
+    session=SESSION,
+    presence=Presence.CONNECTED,
+    reason=Reason.ESTABLISHED,
+    since=NOON,
+    partition=3,
+    revision=41,
+    window=7,
+)
+ANSWERS: dict[str, Registered | Refused | Ended] = {
+    "registered": Registered(session=SESSION, namespace="bookinfo", name="ratings-x", uid="u", snapshot=SNAPSHOT),
+    "refused": Refused(session=SESSION, reason=RefusalReason.GROUP_NOT_FOUND, message="no such group"),
+    "ended": Ended(session=SESSION, uid="u", reason=EndReason.DELETED, message="deleted"),
+}
+REJECTED = Rejected(
+    reason=RejectReason.UNDECODABLE,
+    message="not JSON",
+    by="processor",
+    topic="muster.events",
+    partition=1,
+    offset=2,
+    timestamp=NOON,
+    key=b"eA==",
+    value=b"ew==",
+)
+ALL: list[Message] = [*(event for _, event in EVENTS.values()), WORKLOAD, *ANSWERS.values(), REJECTED]
