@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import structlog
 
 from schemas.registrations import Ended, Refused, Registered
-from services.agent.kafka import Publisher, answers
+from services.agent.kafka import Publisher, answers, close
 from services.agent.roster import Roster
 from services.runtime.health import Health
 
@@ -44,7 +44,7 @@ async def attend(
             for task in tasks:
                 task.cancel()
     finally:
-        await consumer.stop()
+        await close(consumer)
 
 
 async def unless_stopped(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

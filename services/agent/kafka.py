@@ -29,6 +29,8 @@ CONDITION = "kafka producer"
 _LOOK_S = 0.25
 _CLOSE_S = 2.0
 _POLL_MS = 1000
+_RETRY_MS = 500
+"""aiokafka logs every attempt while the broker is away, so let there be few."""
 
 
 class Letter(NamedTuple):
@@ -95,7 +97,7 @@ class Publisher:
                     what=CONDITION,
                     health=self._health,
                     linger_ms=5,
-                    retry_backoff_ms=500,
+                    retry_backoff_ms=_RETRY_MS,
                     max_batch_size=256 * 1024,
                 )
                 if self._unreachable_since is not None:
@@ -105,7 +107,7 @@ class Publisher:
                 except KafkaError as cause:
                     structlog.get_logger().warning("replacing the Kafka producer", reason=repr(cause))
                 finally:
-                    await _close(client)
+                    await close(client)
                     self._take_back()
         finally:
             watch.cancel()
@@ -185,12 +187,11 @@ class Publisher:
         metrics.DROPPED.inc(number)
 
 
-async def _close(client: AIOKafkaProducer) -> None:
-    """Stop a producer, which would wait for a broker that is away as long as it takes."""
+async def close(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """Stop a client within a bounded time: alone it waits for a broker that is away, or ends in CancelledError."""
     stopping = asyncio.ensure_future(client.stop())
     await asyncio.wait({stopping}, timeout=_CLOSE_S)
-    if stopping.cancel():
-        structlog.get_logger().debug("the Kafka producer was left unflushed")
+    stopping.cancel()
 
 
 async def answers(
@@ -200,7 +201,7 @@ async def answers(
     known = frozenset(keys)
     partitions = await partition_count(settings, topics.REGISTRATIONS, health=health)
     places = sorted({place(key, partitions) for key in known})
-    consumer = await reader(settings, topics.REGISTRATIONS, places, "end", health=health)
+    consumer = await reader(settings, topics.REGISTRATIONS, places, "end", health=health, retry_backoff_ms=_RETRY_MS)
     return consumer, _read(consumer, known)
 
 

@@ -1,11 +1,13 @@
 """What tests of agents share: the topics read and answered from the other side, and agents as real processes."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import pytest_asyncio
@@ -15,8 +17,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from schemas import topics
 from schemas.codec import Rejection, decode_event
 from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat
-from schemas.registrations import Ended, Refused, Registered
-from services.agent.kafka import place
+from schemas.registrations import Ended, EndReason, Refused, Registered
+from schemas.resource import GroupSnapshot
+from services.agent.fleet import machine
+from services.agent.introduction import introduce
+from services.agent.kafka import close
+from services.agent.settings import ReportSettings
 from tests.support.eventually import eventually
 
 PROGRAM = """
@@ -33,6 +39,12 @@ shutdown.run(lambda stopping: run(settings, stopping))
 """
 
 
+class Broker(Protocol):
+    """What these tests need of the test session's Kafka."""
+
+    bootstrap_servers: str
+
+
 class Wire:
     """The other side of the topics: what agents said, by key, and a pen for answers."""
 
@@ -40,7 +52,6 @@ class Wire:
         self._consumer = consumer
         self._producer = producer
         self._events: dict[bytes, list[AgentEvent]] = {}
-        self.last_seen_ms = 0
 
     async def said(self, key: bytes) -> list[AgentEvent]:
         """Return everything said under a key so far; what is no valid event fails the test."""
@@ -50,7 +61,10 @@ class Wire:
                 assert not isinstance(event, Rejection), event
                 assert isinstance(event, Connect | Heartbeat | Disconnect)
                 self._events.setdefault(record.key, []).append(event)
-                self.last_seen_ms = record.timestamp
+        return self.seen(key)
+
+    def seen(self, key: bytes) -> list[AgentEvent]:
+        """Return what was read under a key, without reading on."""
         return self._events.get(key, [])
 
     async def connects(self, key: bytes, number: int = 1) -> list[Connect]:
@@ -72,6 +86,15 @@ class Wire:
 
         return await eventually(enough, f"{number} heartbeats of {key.decode()}")
 
+    async def until_goodbye(self, key: bytes) -> list[AgentEvent]:
+        """Wait for the goodbye, and return everything said under the key."""
+
+        async def gone() -> list[AgentEvent] | None:
+            events = await self.said(key)
+            return events if events and isinstance(events[-1], Disconnect) else None
+
+        return await eventually(gone, f"the goodbye of {key.decode()}")
+
     async def answer(self, key: bytes, answer: Registered | Refused | Ended) -> None:
         """Publish an answer as the sink does."""
         await self._producer.send_and_wait(topics.REGISTRATIONS, answer.to_json(), key=key)
@@ -89,8 +112,8 @@ async def wire(kafka_address: str) -> AsyncIterator[Wire]:
     for where, offset in (await consumer.end_offsets(places)).items():
         consumer.seek(where, offset)
     yield Wire(consumer, producer)
-    await producer.stop()
-    await consumer.stop()
+    await close(producer)
+    await close(consumer)
 
 
 class AgentProcess:
@@ -152,6 +175,47 @@ def launch(tmp_path: Path) -> Iterator[Callable[[dict[str, object]], AgentProces
 
 
 @pytest.fixture
-def kafka_address(kafka) -> str:
+def kafka_address(kafka: Broker) -> str:
     """Where the test session's Kafka listens."""
     return kafka.bootstrap_servers
+
+
+_numbers = itertools.count(1)
+SNAPSHOT = GroupSnapshot(name="ratings", uid="g", generation=1, resource_version="7")
+
+
+class Machine:
+    """A machine of its own for each test: its identity, its key, the agent's configuration."""
+
+    def __init__(self, kafka_address: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+        found = machine(seed=77, number=next(_numbers))
+        introduction = introduce("bookinfo", "ratings", found, ReportSettings())
+        self.key = introduction.key.to_bytes()
+        self.name = introduction.key.war_name
+        identity = tmp_path_factory.mktemp("identity") / "identity.json"
+        identity.write_bytes(b'{"identity": ' + found.identity.to_json() + b"}")
+        self.config: dict[str, object] = {
+            "namespace": "bookinfo",
+            "workload_group": "ratings",
+            "identity": {"file": str(identity)},
+            "kafka": {"bootstrap_servers": kafka_address},
+            "pacing": {"heartbeat_seconds": 0.2, "backoff_seconds": 0.2, "drain_seconds": 3},
+            "report": {"labels": {"version": "v5"}},
+            "log": {"format": "json"},
+        }
+
+    def registered(self, session: str, uid: str = "u1") -> Registered:
+        """Return the sink's word that it has a WorkloadAutoRegistration."""
+        return Registered(session=session, namespace="bookinfo", name=self.name, uid=uid, snapshot=SNAPSHOT)
+
+    def ended(self, session: str) -> Ended:
+        """Return the sink's word that somebody deleted it."""
+        return Ended(session=session, uid="u1", reason=EndReason.DELETED, message="by a person")
+
+
+@pytest.fixture
+def vm(kafka_address: str, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    return Machine(kafka_address, tmp_path_factory)
+
+
+Launch = Callable[[dict[str, object]], AgentProcess]

@@ -1,57 +1,21 @@
 """A real agent process on a real Kafka; the test is the processor and the sink."""
 
-import itertools
 import signal
-from collections.abc import Callable
 
 import pytest
 
-from schemas.events import Connect, Disconnect
-from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
-from schemas.resource import GroupSnapshot
-from services.agent.fleet import machine
-from services.agent.introduction import introduce
-from services.agent.settings import ReportSettings
-from tests.integration.agent.conftest import AgentProcess, Wire
+from schemas.events import Connect
+from schemas.registrations import Ended, EndReason, RefusalReason, Refused
+from tests.integration.agent.conftest import Launch, Machine, Wire
 from tests.support.eventually import eventually
 from tests.support.imds import ImdsServer
 
 pytestmark = pytest.mark.integration
-Launch = Callable[[dict[str, object]], AgentProcess]
-_numbers = itertools.count(1)
-SNAPSHOT = GroupSnapshot(name="ratings", uid="g", generation=1, resource_version="7")
 
 
-class Machine:
-    """A machine of its own for each test: its identity, its key, the agent's configuration."""
-
-    def __init__(self, kafka_address: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-        found = machine(seed=77, number=next(_numbers))
-        introduction = introduce("bookinfo", "ratings", found, ReportSettings())
-        self.key = introduction.key.to_bytes()
-        self.name = introduction.key.war_name
-        identity = tmp_path_factory.mktemp("identity") / "identity.json"
-        identity.write_bytes(b'{"identity": ' + found.identity.to_json() + b"}")
-        self.config: dict[str, object] = {
-            "namespace": "bookinfo",
-            "workload_group": "ratings",
-            "identity": {"file": str(identity)},
-            "kafka": {"bootstrap_servers": kafka_address},
-            "pacing": {"heartbeat_seconds": 0.2, "backoff_seconds": 0.2, "drain_seconds": 3},
-            "report": {"labels": {"version": "v5"}},
-            "log": {"format": "json"},
-        }
-
-    def registered(self, session: str, uid: str = "u1") -> Registered:
-        return Registered(session=session, namespace="bookinfo", name=self.name, uid=uid, snapshot=SNAPSHOT)
-
-
-@pytest.fixture
-def vm(kafka_address: str, tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    return Machine(kafka_address, tmp_path_factory)
-
-
-async def test_an_agent_connects_and_heartbeats_with_increasing_sequence(vm: Machine, wire: Wire, launch: Launch) -> None:
+async def test_an_agent_connects_and_heartbeats_with_increasing_sequence(
+    vm: Machine, wire: Wire, launch: Launch
+) -> None:
     launch(vm.config)
     heartbeats = await wire.heartbeats(vm.key, 5)
     first = (await wire.said(vm.key))[0]
@@ -70,8 +34,7 @@ async def test_an_agent_heeds_what_becomes_of_its_session(vm: Machine, wire: Wir
     await agent.logged("no group ratings")
     await wire.answer(vm.key, vm.registered(connect.session))
     await agent.logged("registered as bookinfo/" + vm.name)
-    ended = Ended(session=connect.session, uid="u1", reason=EndReason.DELETED, message="by a person")
-    await wire.answer(vm.key, ended)
+    await wire.answer(vm.key, vm.ended(connect.session))
     first, second = await wire.connects(vm.key, 2)
     assert second.session != first.session
     await wire.answer(vm.key, vm.registered(second.session, uid="u2"))
@@ -99,12 +62,8 @@ async def test_sigterm_says_goodbye_and_exits_cleanly(vm: Machine, wire: Wire, l
     agent.signal(signal.SIGTERM)
     assert await agent.ended() == 0, agent.log
 
-    async def goodbye() -> Disconnect | None:
-        last = (await wire.said(vm.key))[-1]
-        return last if isinstance(last, Disconnect) else None
-
-    event = await eventually(goodbye, "the goodbye")
-    assert event.seq == len(await wire.said(vm.key)) - 1
+    events = await wire.until_goodbye(vm.key)
+    assert events[-1].seq == len(events) - 1
 
 
 async def test_an_agent_on_ec2_takes_its_identity_from_the_metadata_service(
@@ -127,7 +86,11 @@ async def test_the_sidecar_gets_its_bootstrap_and_is_drained_with_the_agent(
     vm: Machine, wire: Wire, launch: Launch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("envoy")
-    script = 'echo "up $POD_NAME.$POD_NAMESPACE" >> sidecar.log; trap "echo down >> sidecar.log; exit 0" TERM; while :; do sleep 0.1; done'
+    script = """
+        trap "echo down >> sidecar.log; exit 0" TERM
+        echo "up $POD_NAME.$POD_NAMESPACE" >> sidecar.log
+        while :; do sleep 0.1; done
+    """
     agent = launch(vm.config | {"sidecar": {"directory": str(folder), "command": ["/bin/sh", "-c", script]}})
     (connect,) = await wire.connects(vm.key)
     assert not (folder / "cluster.env").exists()
