@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.events import EVENT_TYPES, Connect, Disconnect, Event, Heartbeat
-from schemas.message import VERSION
+from schemas.message import VERSION, Message
 from schemas.names import CONTROL_KEY, parse_key
 from schemas.registrations import Answer, Ended, Refused, Registered
 from schemas.rejected import RejectReason
@@ -43,23 +43,33 @@ def decode_event(key: bytes | None, value: bytes | None) -> Event | Rejection:
         event: Event = _validate_event(value)
     except ValidationError as error:
         return _rejection(value, error, EVENT_TYPES)
-    return _key_fault(key, event) or event
+    return _untold(event) or _key_fault(key, event) or event
 
 
 def decode_workload(value: bytes) -> Workload | Rejection:
     """Return the state in a record of ``muster.workloads``, or why there is none."""
     try:
-        return _WORKLOAD.validate_json(value)
+        state = _WORKLOAD.validate_json(value)
     except ValidationError as error:
         return _rejection(value, error, ("workload",))
+    return _untold(state) or state
 
 
 def decode_answer(value: bytes) -> Registered | Refused | Ended | Rejection:
     """Return the answer in a record of ``muster.registrations``, or why there is none."""
     try:
-        return _ANSWER.validate_json(value)
+        answer = _ANSWER.validate_json(value)
     except ValidationError as error:
         return _rejection(value, error, ("registered", "refused", "ended"))
+    return _untold(answer) or answer
+
+
+def _untold(message: Message) -> Rejection | None:
+    """Say which of version and type the bytes left out: the models' defaults are for who builds a message in Python."""
+    told = message.model_fields_set
+    if "v" in told and "type" in told:
+        return None
+    return Rejection(RejectReason.MISSING_FIELD, f"{'type' if 'v' in told else 'v'}: missing")
 
 
 def _key_fault(key: bytes | None, event: Event) -> Rejection | None:
@@ -101,6 +111,21 @@ def _rejection(value: bytes, error: ValidationError, types: tuple[str, ...]) -> 
         body: Any = json.loads(value)
     except (ValueError, RecursionError) as cause:
         return Rejection(RejectReason.UNDECODABLE, f"not JSON: {cause}")
+    faults = error.errors(include_url=False, include_input=False)
+    if faults[0]["type"] == "json_invalid":
+        # Python takes what pydantic does not: UTF-16, a byte order mark, half of a surrogate pair.
+        return Rejection(RejectReason.UNDECODABLE, f"not JSON in UTF-8: {faults[0]['msg']}")
+    fault = _envelope_fault(body, types)
+    if fault is not None:
+        return fault
+    missing = any(fault["type"] == "missing" for fault in faults)
+    # The discriminator's value stands first in a union's locations; the reader wants the field's path.
+    first = 1 if len(types) > 1 else 0
+    words = "; ".join(f"{'.'.join(map(str, fault['loc'][first:])) or 'body'}: {fault['msg']}" for fault in faults[:5])
+    return Rejection(RejectReason.MISSING_FIELD if missing else RejectReason.INVALID_FIELD, words)
+
+
+def _envelope_fault(body: Any, types: tuple[str, ...]) -> Rejection | None:  # noqa: ANN401 - any JSON
     if not isinstance(body, dict):
         return Rejection(RejectReason.UNDECODABLE, f"a JSON {type(body).__name__}; expected an object")
     for field in ("v", "type"):
@@ -113,8 +138,4 @@ def _rejection(value: bytes, error: ValidationError, types: tuple[str, ...]) -> 
             RejectReason.UNKNOWN_TYPE,
             f"type is {str(body['type'])[:40]!r}; expected one of {', '.join(types)}",
         )
-    faults = error.errors(include_url=False, include_input=False)
-    missing = any(fault["type"] == "missing" for fault in faults)
-    # The discriminator's value stands first in a union's locations; the reader wants the field's path.
-    words = "; ".join(f"{'.'.join(map(str, fault['loc'][1:])) or 'body'}: {fault['msg']}" for fault in faults[:5])
-    return Rejection(RejectReason.MISSING_FIELD if missing else RejectReason.INVALID_FIELD, words)
+    return None
