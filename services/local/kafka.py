@@ -89,6 +89,12 @@ class Kafka:
             raise StartError(f"Kafka's storage in {self.folder} could not be formatted:\n{done.stdout}{done.stderr}")
 
     async def _answers(self) -> bool:
+        """Ask for the topics; before that knock, since aiokafka complains aloud of a closed door."""
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers, request_timeout_ms=2000)
         try:
             await admin.start()
