@@ -1,0 +1,144 @@
+"""A log to measure against: connects, heartbeats as agents send them, and the ticks between, on the real broker."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+
+from schemas.events import (
+    Address,
+    AddressType,
+    AgentSoftware,
+    Connect,
+    Heartbeat,
+    Host,
+    Introduction,
+    Istio,
+    Registration,
+    Sidecar,
+    Tick,
+    WorkloadReport,
+)
+from schemas.identity import AwsIdentity, Ec2Instance, Identity
+from schemas.names import CONTROL_KEY
+from schemas.topics import EVENTS
+from services.runtime import kafka
+from services.runtime.config import KafkaSettings
+
+PER_WINDOW = 2
+"""Heartbeats of a workload in a window: every 5 s in windows of 10 s."""
+INTRODUCED_EVERY = 36
+"""Of so many heartbeats one repeats the introduction: every 3 minutes at one in 5 s."""
+
+
+class Load(NamedTuple):
+    """What was written: ``ends`` is the offset after the last record of each partition."""
+
+    heartbeats: int
+    ends: dict[int, int]
+
+    @property
+    def records(self) -> int:
+        """All records, with connects and ticks."""
+        return sum(self.ends.values())
+
+
+class _Workload:
+    """One agent, as far as its records go."""
+
+    def __init__(self, number: int) -> None:
+        self.introduction = introduction(number)
+        self.key = self.introduction.key.to_bytes()
+        self.session = str(uuid.uuid4())
+        self.seq = number % INTRODUCED_EVERY
+
+    def connect(self, now: datetime) -> bytes:
+        event = Connect(session=self.session, seq=self.seq, workload=self.introduction, sent_at=now)
+        return event.to_json()
+
+    def heartbeat(self, now: datetime) -> bytes:
+        self.seq += 1
+        introduces = self.introduction if self.seq % INTRODUCED_EVERY == 0 else None
+        return Heartbeat(session=self.session, seq=self.seq, workload=introduces, sent_at=now).to_json()
+
+
+def introduction(number: int) -> Introduction:
+    """Return an introduction of the usual size."""
+    aws = AwsIdentity(
+        partition="aws",
+        account="123456789012",
+        region="us-east-2",
+        zone="us-east-2b",
+        ec2=Ec2Instance(instance_id=f"i-{number:017x}"),
+    )
+    host = Host(addresses=(Address(ip=f"10.1.{number // 250 % 250}.{number % 250}", type=AddressType.VPC),))
+    registration = Registration(
+        agent=AgentSoftware(version="v1.4.0"),
+        host=host,
+        sidecar=Sidecar(istio=Istio(version="1.9.8-15bc6e5e32")),
+        workload=WorkloadReport(labels={"version": "v5"}),
+    )
+    return Introduction(namespace="bookinfo", group="ratings", identity=Identity(aws=aws), registration=registration)
+
+
+async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, window_ms: int) -> Load:
+    """Append the log to an empty ``muster.events``; windows lie far enough apart for their ticks to count."""
+    partitions = await kafka.partition_count(settings, EVENTS)
+    homes: list[list[_Workload]] = [[] for _ in range(partitions)]
+    partitioner = DefaultPartitioner()
+    everyone = list(range(partitions))
+    for number in range(workloads):
+        workload = _Workload(number)
+        homes[partitioner(workload.key, everyone, everyone)].append(workload)
+    producer = await kafka.producer(settings, enable_idempotence=False, max_batch_size=256 * 1024, linger_ms=0)
+    try:
+        ends = await asyncio.gather(
+            *(_fill_partition(producer, n, home, heartbeats / workloads, window_ms) for n, home in enumerate(homes))
+        )
+    finally:
+        await producer.stop()
+    return Load(sum(sent for sent, _ in ends), {n: end for n, (_, end) in enumerate(ends)})
+
+
+async def _fill_partition(
+    producer: AIOKafkaProducer, partition: int, home: Sequence[_Workload], each: float, window_ms: int
+) -> tuple[int, int]:
+    """Return how many heartbeats were written, and the partition's end."""
+    owner = str(uuid.uuid4())
+    now = datetime.now(UTC)
+    end = await _append(producer, partition, [(w.key, w.connect(now)) for w in home])
+    sent = 0
+    for window in range(max(1, round(each / PER_WINDOW))):
+        began = time.monotonic()
+        now = datetime.now(UTC)
+        beats = [(w.key, w.heartbeat(now)) for _ in range(PER_WINDOW) for w in home]
+        sent += len(beats)
+        await _append(producer, partition, beats)
+        await asyncio.sleep(max(0.0, began + window_ms / 1000 - time.monotonic()))
+        end = await _append(producer, partition, [(CONTROL_KEY, Tick(window=window, owner=owner).to_json())])
+    return sent, end
+
+
+async def _append(producer: AIOKafkaProducer, partition: int, records: Sequence[tuple[bytes, bytes]]) -> int:
+    """Append in order and return the offset after the last."""
+    end = 0
+    batch = producer.create_batch()
+    for key, value in records:
+        if batch.append(key=key, value=value, timestamp=None) is None:
+            end = await _send(producer, batch, partition)
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None)
+    return await _send(producer, batch, partition) or end
+
+
+async def _send(producer: AIOKafkaProducer, batch: object, partition: int) -> int:
+    count: int = batch.record_count()  # type: ignore[attr-defined]
+    if not count:
+        return 0
+    told = await (await producer.send_batch(batch, EVENTS, partition=partition))
+    return int(told.offset) + count

@@ -1,0 +1,244 @@
+"""The whole of Muster as child processes on a real Kafka and a real Kubernetes API, and what can be seen of it."""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
+
+import aiohttp
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocol
+from kubernetes.aio import client, config
+
+from schemas import resource, topics
+from schemas.resource import WarSpec, WarStatus
+from services.local.child import Child
+from services.local.ports import free
+from services.runtime.config import KafkaSettings
+from services.runtime.kafka import read_to_end, reader
+from tests.support.eventually import eventually
+from tests.support.oracle import OracleRules, Verdicts, oracle
+
+RULES = OracleRules(window_ms=1000, missed_windows=3, grace_windows=8, forget_windows=8640)
+HEARTBEAT_S = 0.4
+MUSTER = (sys.executable, "-c", "from services.cli.main import main; main()")
+
+
+class Broker(Protocol):
+    """A Kafka that can be restarted; it comes back under the same address with the same data."""
+
+    bootstrap_servers: str
+
+    async def start(self) -> str: ...
+    async def kill(self) -> None: ...
+
+
+class Seen(NamedTuple):
+    """A record of a topic."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes | None
+
+
+class War(NamedTuple):
+    """What Kubernetes says of one workload."""
+
+    uid: str
+    spec: WarSpec
+    status: WarStatus
+
+    def condition(self, kind: resource.ConditionType) -> resource.Condition | None:
+        """Return a condition by its type."""
+        return next((c for c in self.status.conditions if c.type is kind), None)
+
+
+class World:
+    """Starts, kills and watches; everything it started ends with it."""
+
+    def __init__(self, broker: Broker, kubeconfig: Path, folder: Path) -> None:
+        self.broker = broker
+        self.kubeconfig = kubeconfig
+        self.folder = folder
+        self.settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+        self.children: list[Child] = []
+        self.ports: dict[str, int] = {}
+        mark = uuid.uuid4().hex[:6]
+        self.namespaces = (f"bookinfo-{mark}", f"shop-{mark}")
+        self.groups = tuple(f"{namespace}/{group}" for namespace in self.namespaces for group in ("ratings", "reviews"))
+
+    async def __aenter__(self) -> Self:
+        await config.load_kube_config(str(self.kubeconfig))
+        self.api = client.ApiClient()
+        for namespace in self.namespaces:
+            await client.CoreV1Api(self.api).create_namespace({"metadata": {"name": namespace}})
+        for group in self.groups:
+            await self._create_group(*group.split("/"))
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await asyncio.gather(*(child.kill() for child in self.children if child.running))
+        with suppress(client.ApiException):
+            for namespace in self.namespaces:
+                await client.CoreV1Api(self.api).delete_namespace(namespace)
+        await self.api.close()
+
+    async def _create_group(self, namespace: str, name: str) -> None:
+        body = {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "WorkloadGroup",
+            "metadata": {"name": name},
+            "spec": {
+                "metadata": {"labels": {"app": name}},
+                "template": {"serviceAccount": name, "ports": {"http": 80}},
+            },
+        }
+        await client.CustomObjectsApi(self.api).create_namespaced_custom_object(
+            "networking.istio.io", "v1", namespace, "workloadgroups", body
+        )
+
+    # -- processes ---------------------------------------------------------------------------------------------------
+
+    def start(self, name: str, *arguments: str, **assigned: object) -> Child:
+        """Start ``muster ARGUMENTS`` under a name of its own; ``assigned`` are settings, ``__`` for the dots."""
+        name = f"{len(self.children):02}-{name}"
+        self.ports[name] = free()
+        told = {"http__port": self.ports[name], "log__format": "json", **assigned}
+        options = [f"--set={key.replace('__', '.')}={value}" for key, value in told.items()]
+        argv = [*MUSTER, *arguments, f"--bootstrap-servers={self.settings.bootstrap_servers}", *options]
+        child = Child(name, argv, self.folder / f"{name}.log", {"KUBECONFIG": str(self.kubeconfig)})
+        child.start()
+        self.children.append(child)
+        return child
+
+    def child(self, name: str) -> Child:
+        """Return the oldest running process of this name."""
+        return next(child for child in self.children if child.running and child.name.split("-", 1)[1] == name)
+
+    def processor(self) -> Child:
+        """Start a worker of the processor with the short windows of this test."""
+        return self.start(
+            "processor",
+            "processor",
+            rules__window_ms=RULES.window_ms,
+            rules__missed_windows=RULES.missed_windows,
+            rules__grace_windows=RULES.grace_windows,
+        )
+
+    def sink(self) -> Child:
+        """Start the sink."""
+        return self.start("sink", "sink")
+
+    def fleet(self, name: str, size: int, seed: int) -> Child:
+        """Start agents: the same seed and size are the same machines, in new sessions."""
+        groups = "[" + ", ".join(self.groups) + "]"
+        return self.start(
+            f"fleet-{name}",
+            "fleet",
+            str(size),
+            seed=seed,
+            groups=groups,
+            start_per_second=100,
+            pacing__heartbeat_seconds=HEARTBEAT_S,
+            pacing__introduction_seconds=5,
+        )
+
+    async def ready(self, child: Child, within_s: float = 60) -> None:
+        """Wait until a process says of itself that it is ready."""
+
+        async def says_so() -> bool:
+            assert child.running, f"{child.name} ended with {child.status}:\n{child.tail()}"
+            return (await self.http(child, "readyz"))[0] == 200
+
+        await eventually(says_so, f"{child.name} to be ready", within_s=within_s)
+
+    async def http(self, child: Child, path: str) -> tuple[int, str]:
+        """Return status and text of one of a process's pages; status 0 where nobody listens."""
+        try:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"http://127.0.0.1:{self.ports[child.name]}/{path}") as answer,
+            ):
+                return answer.status, await answer.text()
+        except aiohttp.ClientError:
+            return 0, ""
+
+    # -- what is there -----------------------------------------------------------------------------------------------
+
+    async def records(self, topic: str) -> dict[int, list[Seen]]:
+        """Return a topic as it is now, whole, by partition."""
+        consumer = await reader(self.settings, topic)
+        found: dict[int, list[Seen]] = {place.partition: [] for place in consumer.assignment()}
+        try:
+            async for chunk in read_to_end(consumer):
+                found[chunk[0].partition].extend(Seen(r.offset, r.timestamp, r.key, r.value) for r in chunk)
+        finally:
+            await consumer.stop()
+        return found
+
+    async def judged(self) -> Verdicts:
+        """Return what the oracle says of ``muster.events`` as it is now."""
+        return oracle(await self.records(topics.EVENTS), RULES)
+
+    async def wars(self) -> dict[bytes, War]:
+        """Return the WorkloadAutoRegistrations of this world, by the key of their workload."""
+        found: dict[bytes, War] = {}
+        for namespace in self.namespaces:
+            listed: Mapping[str, Any] = await client.CustomObjectsApi(self.api).list_namespaced_custom_object(
+                resource.GROUP, resource.API_VERSION, namespace, resource.PLURAL
+            )
+            for item in listed["items"]:
+                spec = WarSpec.model_validate(item["spec"])
+                key = f"{namespace}/{spec.workload_group.name}/{spec.identity.name}"
+                assert item["metadata"]["name"] == f"{spec.workload_group.name}-{spec.identity.name}"
+                found[key.encode()] = War(
+                    item["metadata"]["uid"], spec, WarStatus.model_validate(item.get("status") or {})
+                )
+        return found
+
+    async def entries(self) -> set[tuple[str, str]]:
+        """Return namespace and name of this world's WorkloadEntries."""
+        return {
+            (namespace, item["metadata"]["name"])
+            for namespace in self.namespaces
+            for item in (
+                await client.CustomObjectsApi(self.api).list_namespaced_custom_object(
+                    "networking.istio.io", "v1", namespace, "workloadentries"
+                )
+            )["items"]
+        }
+
+    async def shares(self) -> list[int]:
+        """Return how many partitions of ``muster.events`` each worker of the processor has, as Kafka sees it."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)
+        await admin.start()
+        try:
+            answers = await admin.describe_consumer_groups([topics.PROCESSOR_APP])
+        finally:
+            await admin.close()
+        _code, _group, state, _kind, _protocol, members, *_ = answers[0].groups[0]
+        if state != "Stable":
+            return []
+        assigned = [ConsumerProtocol.ASSIGNMENT.decode(member[4]).partitions() for member in members]
+        return sorted(sum(place.topic == topics.EVENTS for place in places) for places in assigned)
+
+    async def connected(self, keys: Iterable[bytes], status: str | None, within_s: float = 60) -> None:
+        """Wait until the WARs of all ``keys`` say this of their agent; None: until they are gone."""
+        wanted = list(keys)
+
+        async def so() -> bool:
+            wars = await self.wars()
+            return all(_status(wars.get(key)) == status for key in wanted)
+
+        await eventually(so, f"AgentConnected {status} for {len(wanted)} workloads", within_s=within_s, every_s=0.25)
+
+
+def _status(war: War | None) -> str | None:
+    if war is None:
+        return None
+    condition = war.condition(resource.ConditionType.AGENT_CONNECTED)
+    return condition.status if condition else "missing"
