@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.backend"]
+pytest_plugins = ["tests.support.backend", "tests.support.process_logs"]
 
 _REAL = {"kafka", "kube", "kafka_process", "kube_process"}
 

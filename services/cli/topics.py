@@ -2,22 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from schemas.topics import DEFAULT_PARTITIONS, DEFAULT_RETENTION_DAYS
 from services.cli.options import EXIT_WRONG, Assignments, Config, Servers, settings_of
 from services.runtime.config import ServiceSettings
-from services.runtime.topics import TopicResult, apply, check, explained
+from services.runtime.topic_differences import TopicResult, explained
+from services.runtime.topics import TopicRefusedError, apply, check
 
 app = typer.Typer(
     help="Create the topics in Kafka, or check those that exist.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 
-_EXIT_CODES = "Exit codes: 0 all fine; 1 a topic is missing or differs (each difference is listed); 2 wrong usage."
+_EXIT_CODES = "Exit codes: 0 all fine; 1 a topic is missing or differs (each difference is listed), or Kafka refuses; 2 wrong usage."
 
 
 class Output(StrEnum):
@@ -55,7 +56,7 @@ def apply_command(
       muster topics apply --partitions 32 --replication-factor 3 --bootstrap-servers kafka:9092
     """
     kafka = settings_of(ServiceSettings, "topics", config, servers, assignments).kafka
-    _finish(asyncio.run(apply(kafka, partitions, replication_factor, retention_days)), output)
+    _finish(apply(kafka, partitions, replication_factor, retention_days), output)
 
 
 @app.command("check", epilog=_EXIT_CODES)
@@ -78,10 +79,15 @@ def check_command(
       muster topics check -o json | jq '.[] | select(.differences != [])'
     """
     kafka = settings_of(ServiceSettings, "topics", config, servers, assignments).kafka
-    _finish(asyncio.run(check(kafka, partitions, retention_days)), output)
+    _finish(check(kafka, partitions, retention_days), output)
 
 
-def _finish(results: Sequence[TopicResult], output: Output) -> None:
+def _finish(looking: Coroutine[Any, Any, list[TopicResult]], output: Output) -> None:
+    try:
+        results = asyncio.run(looking)
+    except TopicRefusedError as error:
+        typer.echo(f"Kafka refused: {error}", err=True)
+        raise typer.Exit(EXIT_WRONG) from None
     if output is Output.JSON:
         typer.echo(
             json.dumps([{**one._asdict(), "differences": [d._asdict() for d in one.differences]} for one in results])

@@ -4,14 +4,11 @@ An unknown key is an error, in the file and in the environment's nested names: a
 is worse than none. A ``ConfigError`` lists every bad field, where its value came from, and what to do.
 """
 
-import difflib
 import os
 import ssl
-from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, Literal, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -23,7 +20,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-ENV_PREFIX = "MUSTER_"
+from services.runtime.config_faults import ENV_PREFIX, Sources, explained
+
 FILE_VARIABLE = "MUSTER_CONFIG"
 """The environment variable that names the file where no ``--config`` does."""
 
@@ -142,7 +140,7 @@ def load(cls: type[S], file: Path | None = None, **overrides: object) -> S:
     except SettingsError as cause:
         raise ConfigError(f"environment: {cause}: {cause.__cause__}") from cause
     except ValidationError as error:
-        raise ConfigError(_explain(cls, error, overrides, file, content)) from None
+        raise ConfigError(explained(cls, error, Sources(overrides, file, content))) from None
     finally:
         _file.reset(token)
 
@@ -157,64 +155,3 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ConfigError(f"{file}: expected settings by name, like `kafka:`; found a {type(content).__name__}")
     return content
-
-
-def _explain(
-    cls: type[ServiceSettings],
-    error: ValidationError,
-    overrides: Mapping[str, object],
-    file: Path | None,
-    content: Mapping[str, Any],
-) -> str:
-    lines = ["the configuration cannot be used:"]
-    for fault in error.errors(include_url=False, include_context=False):
-        path = tuple(str(part) for part in fault["loc"])
-        words = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            words = f"no such setting{_nearest(cls, path)}"
-        elif (
-            fault["type"] != "missing" and isinstance(fault["input"], str | int | float) and "password" not in path[-1]
-        ):
-            words += f"; found {str(fault['input'])[:80]!r}"
-        lines.append(f"  {'.'.join(path)}: {words} ({_origin(path, overrides, file, content)})")
-    return "\n".join(lines)
-
-
-def _origin(
-    path: tuple[str, ...], overrides: Mapping[str, object], file: Path | None, content: Mapping[str, Any]
-) -> str:
-    """Say which source gave the value at ``path``, or where one could be given."""
-    if _holds(overrides, path):
-        return "from the command line"
-    variable = ENV_PREFIX + "__".join(path).upper()
-    environment = {name.upper() for name in os.environ}
-    for length in range(len(path), 0, -1):
-        outer = ENV_PREFIX + "__".join(path[:length]).upper()
-        if outer in environment:
-            return f"from the environment variable {outer}"
-    if file is not None and _holds(content, path):
-        return f"from {file}"
-    return f"give it as {variable}, in a --config file, or with --set {'.'.join(path)}=…"
-
-
-def _holds(source: object, path: tuple[str, ...]) -> bool:
-    for part in path:
-        if isinstance(source, list) and part.isdecimal() and int(part) < len(source):
-            source = source[int(part)]
-        elif isinstance(source, Mapping) and part in source:
-            source = source[part]
-        else:
-            return False
-    return True
-
-
-def _nearest(cls: type[BaseModel], path: tuple[str, ...]) -> str:
-    model: type[BaseModel] = cls
-    for part in path[:-1]:
-        field = model.model_fields.get(part)
-        inner = [t for t in (get_args(field.annotation) or (field.annotation,)) if t is not NoneType] if field else []
-        if len(inner) != 1 or not (isinstance(inner[0], type) and issubclass(inner[0], BaseModel)):
-            return ""
-        model = inner[0]
-    near = difflib.get_close_matches(path[-1], model.model_fields, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(model.model_fields)}"

@@ -6,60 +6,20 @@ An existing topic is never altered: what differs is told, with the command that 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from enum import StrEnum
-from typing import NamedTuple
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError
 
 from schemas.topics import DEFAULT_PARTITIONS, DEFAULT_RETENTION_DAYS, TopicDefinition, definitions
 from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
 from services.runtime.kafka import persistent, started
+from services.runtime.topic_differences import FoundTopic, Outcome, TopicResult, compare, explained
 
 RECHECK_S = 2.0
 """Pause between two looks at topics that are missing, seconds."""
-
-
-class Outcome(StrEnum):
-    """What became of one topic."""
-
-    CREATED = "created"
-    EXISTS = "exists"
-    MISSING = "missing"
-    DIFFERS = "differs"
-
-
-class Difference(NamedTuple):
-    """One thing about a topic that is not as Muster needs it, and the command of Kafka's that mends it."""
-
-    setting: str
-    expected: str
-    found: str
-    mend: str
-
-
-class TopicResult(NamedTuple):
-    """One topic, and how it stands."""
-
-    name: str
-    partitions: int
-    outcome: Outcome
-    differences: tuple[Difference, ...] = ()
-
-    @property
-    def fine(self) -> bool:
-        """Whether Muster can work with it."""
-        return self.outcome in (Outcome.CREATED, Outcome.EXISTS)
-
-
-class FoundTopic(NamedTuple):
-    """A topic as the broker describes it."""
-
-    partitions: int
-    config: dict[str, str]
 
 
 class TopicsError(Exception):
@@ -70,53 +30,8 @@ class TopicsError(Exception):
         super().__init__("topics are not as Muster needs them:\n" + "\n".join(explained(self.results)))
 
 
-def explained(results: Sequence[TopicResult]) -> list[str]:
-    """Return a line per missing topic and per difference."""
-    lines = []
-    for result in results:
-        if result.outcome is Outcome.MISSING:
-            lines.append(f"  {result.name}: missing; create it with: muster topics apply")
-        lines += [
-            f"  {result.name}: {one.setting} is {one.found}, expected {one.expected}; mend it with: {one.mend}"
-            for one in result.differences
-        ]
-    return lines
-
-
-def compare(wanted: TopicDefinition, found: FoundTopic | None, servers: str) -> TopicResult:
-    """Compare one topic with its definition; ``servers`` is for the commands that mend it."""
-    if found is None:
-        return TopicResult(wanted.name, 0, Outcome.MISSING)
-    differences = []
-    if found.partitions != wanted.partitions:
-        differences.append(
-            Difference(
-                "partitions",
-                str(wanted.partitions),
-                str(found.partitions),
-                _repartition(wanted, found.partitions, servers),
-            )
-        )
-    for setting, expected in wanted.config.items():
-        actual = found.config.get(setting, "unset")
-        if actual != expected:
-            mend = (
-                f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics "
-                f"--entity-name {wanted.name} --add-config {setting}={expected}"
-            )
-            differences.append(Difference(setting, expected, actual, mend))
-    outcome = Outcome.DIFFERS if differences else Outcome.EXISTS
-    return TopicResult(wanted.name, found.partitions, outcome, tuple(differences))
-
-
-def _repartition(wanted: TopicDefinition, found: int, servers: str) -> str:
-    """Keys would move between partitions if one that has records grew: only an empty topic may be altered."""
-    topic = f"kafka-topics.sh --bootstrap-server {servers} --topic {wanted.name}"
-    if found < wanted.partitions:
-        return (
-            f"{topic} --alter --partitions {wanted.partitions} (only while it is empty), or --partitions {found} here"
-        )
-    return f"--partitions {found} here, or for an unused topic: {topic} --delete, then muster topics apply"
+class TopicRefusedError(Exception):
+    """Kafka will not create or describe a topic: too few brokers, no permission; the text is Kafka's."""
 
 
 async def apply(
@@ -143,7 +58,7 @@ async def apply(
             if code == TopicAlreadyExistsError.errno:
                 missing.discard(name)
             elif code:
-                raise for_code(code)(f"{name}: {message}")
+                raise TopicRefusedError(f"{name}: {message}")
         return [
             TopicResult(one.name, one.partitions, Outcome.CREATED) if one.name in missing else result
             for one, result in zip(wanted, await _compared(admin, wanted, settings), strict=True)
@@ -211,7 +126,7 @@ async def _found(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str, Found
     for response in await admin.describe_configs(resources):
         for code, message, _kind, name, entries in response.resources:
             if code:
-                raise for_code(code)(f"{name}: {message}")
+                raise TopicRefusedError(f"{name}: {message}")
             configs[name] = {entry[0]: entry[1] for entry in entries}
     return {name: FoundTopic(count, configs[name]) for name, count in counts.items()}
 

@@ -1,3 +1,5 @@
+"""A process whose logs a test configures."""
+
 import logging
 from collections.abc import Iterator
 
