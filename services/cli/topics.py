@@ -18,7 +18,7 @@ app = typer.Typer(
     help="Create the topics in Kafka, or check those that exist.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 
-_EXIT_CODES = "Exit codes: 0 all fine; 1 a topic is missing or differs (each difference is listed), or Kafka refuses; 2 wrong usage."
+_EXIT_CODES = "Exit codes: 0 all fine; 1 a topic is missing, differs or is refused (each is listed); 2 wrong usage."
 
 
 class Output(StrEnum):
