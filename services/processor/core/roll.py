@@ -8,7 +8,7 @@ decided, and decide nothing.
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Self
 
-from schemas.codec import Rejection, decode_event
+from schemas.codec import Rejection, bare_heartbeat, decode_event
 from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, Tick
 from schemas.message import instant
 from schemas.rejected import Rejected, RejectReason
@@ -126,6 +126,8 @@ class Roll:
         if self._history >= 0 and record.offset > self._history:
             self._leave_history()
         self.position = record.offset + 1
+        if self._history < 0 and record.offset not in self._untold and self._still_there(record):
+            return ()
         event = decode_event(record.key, record.value)
         effects: list[Effect] = []
         if self._untold and (keys := self._untold.pop(record.offset, None)):
@@ -137,6 +139,26 @@ class Roll:
         else:
             self._apply(record, event, effects)
         return effects
+
+    def _still_there(self, record: Record) -> bool:
+        """Take the record that nearly all are: a bare heartbeat, next in the session of a connected workload.
+
+        It only enters the sheet. Whatever else it might be is left to the long way, which would do the same here.
+        """
+        key, value = record.key, record.value
+        if key is None or value is None:
+            return False
+        row = self.rows.get(key)
+        if row is None or row.presence is not Presence.CONNECTED or record.offset <= row.revision:
+            return False
+        beat = bare_heartbeat(value)
+        if beat is None or beat[0] != row.session:
+            return False
+        seen = self.attendance.highest(key)
+        if beat[1] <= (row.seq if seen is None else seen):
+            return False
+        self.attendance.sheet[key] = beat[1]
+        return True
 
     def _apply(self, record: Record, event: Event, effects: list[Effect]) -> None:
         match event:

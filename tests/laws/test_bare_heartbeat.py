@@ -1,0 +1,46 @@
+"""The short way of decoding a heartbeat is only a shorter way: it says what the long way says, or nothing."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.codec import bare_heartbeat, decode_event
+from schemas.events import Heartbeat
+
+KEY = b"bookinfo/ratings/jwt-a--b"
+_two = st.integers(0, 99).map("{:02}".format)
+_moment = st.builds(
+    "{}-{}-{}T{}:{}:{}{}{}".format,
+    st.integers(0, 9999).map("{:04}".format) | st.sampled_from(("2024", "2026", "2100")),
+    st.integers(0, 13).map("{:02}".format),
+    st.integers(0, 32).map("{:02}".format),
+    _two,
+    _two,
+    _two,
+    st.sampled_from(("", ".", ".5", ".607813", ".6078131", ",5")),
+    st.sampled_from(("Z", "", "z", "+01:00")),
+)
+_good_moment = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+_number = st.integers(-1, 2**65).map(str) | st.sampled_from(("007", "1.0", "1e3", '"1"', "true", "0"))
+_session = st.uuids().map(str) | st.sampled_from(("", "00000000-0000-4000-8000-00000000000G", "0" * 36))
+
+
+@settings(max_examples=1000)
+@given(_session, _number, _moment | _good_moment.map(lambda m: m.isoformat().replace("+00:00", "Z")) | st.none())
+def test_what_the_short_way_reads_the_long_way_reads_alike(session: str, seq: str, sent_at: str | None) -> None:
+    moment = f',"sentAt":"{sent_at}"' if sent_at is not None else ""
+    value = f'{{"v":1,"type":"heartbeat","session":"{session}","seq":{seq}{moment}}}'.encode()
+    short = bare_heartbeat(value)
+    if short is not None:
+        long = decode_event(KEY, value)
+        assert isinstance(long, Heartbeat), long
+        assert (long.session, long.seq, long.workload) == (*short, None)
+
+
+@given(st.uuids().map(str), st.integers(0, 10**17), _good_moment | st.none())
+def test_what_our_agents_write_is_read_the_short_way(session: str, seq: int, sent_at: datetime | None) -> None:
+    """But on the 29th of February, when it takes the long way."""
+    value = Heartbeat(session=session, seq=seq, sent_at=sent_at).to_json()
+    leap_day = sent_at is not None and (sent_at.month, sent_at.day) == (2, 29)
+    assert bare_heartbeat(value) == (None if leap_day else (session, seq))
