@@ -31,6 +31,7 @@ MESSAGES: tuple[type[Message], ...] = (
 app = typer.Typer(
     help="Write the JSON Schemas of all messages, or check that they are the models'.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -15,7 +15,10 @@ from services.runtime.topic_differences import TopicResult, explained
 from services.runtime.topics import TopicRefusedError, apply, check
 
 app = typer.Typer(
-    help="Create the topics in Kafka, or check those that exist.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Create the topics in Kafka, or check those that exist.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 _EXIT_CODES = "Exit codes: 0 all fine; 1 a topic is missing, differs or is refused (each is listed); 2 wrong usage."

@@ -3,7 +3,7 @@
 The clients themselves reconnect once they run; what is here is how they start, and how a topic is read whole.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 import structlog
@@ -29,6 +29,7 @@ class Startable(Protocol):
 
 
 C = TypeVar("C", bound=Startable)
+T = TypeVar("T")
 
 
 def persistent(what: str, health: Health | None = None) -> AsyncRetrying:
@@ -56,11 +57,22 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, KafkaError | OSError) and not isinstance(error, IllegalArgumentError)
 
 
-async def started(client: C, what: str, health: Health | None = None) -> C:
-    """Start a client of aiokafka, however long the broker is away; ``what`` names it in logs and in /readyz."""
-    await persistent(what, health)(client.start)
+async def answered(
+    call: Callable[..., Awaitable[T]],
+    *args: Any,  # noqa: ANN401 - handed on to ``call``
+    what: str,
+    health: Health | None = None,
+) -> T:
+    """Return what ``call`` returns, however long the broker is away; ``what`` names it in logs and in /readyz."""
+    result: T = await persistent(what, health)(call, *args)
     if health is not None:
         health.set(what, ok=True)
+    return result
+
+
+async def started(client: C, what: str, health: Health | None = None) -> C:
+    """Start a client of aiokafka, however long the broker is away; ``what`` names it in logs and in /readyz."""
+    await answered(client.start, what=what, health=health)
     return client
 
 
@@ -84,12 +96,9 @@ async def partition_count(
     admin = AIOKafkaAdminClient(**settings.client_args())
     try:
         await started(admin, what, health)
-        count: int = await persistent(what, health)(_partition_count, admin, topic)
+        return await answered(_partition_count, admin, topic, what=what, health=health)
     finally:
         await admin.close()
-    if health is not None:
-        health.set(what, ok=True)
-    return count
 
 
 async def _partition_count(admin: AIOKafkaAdminClient, topic: str) -> int:
@@ -122,9 +131,9 @@ async def reader(
     consumer.assign(assigned)
     try:
         if start == "beginning":
-            await persistent(what, health)(consumer.seek_to_beginning, *assigned)
+            await answered(consumer.seek_to_beginning, *assigned, what=what, health=health)
         else:
-            ends: dict[TopicPartition, int] = await persistent(what, health)(consumer.end_offsets, assigned)
+            ends: dict[TopicPartition, int] = await answered(consumer.end_offsets, assigned, what=what, health=health)
             for place, offset in ends.items():
                 consumer.seek(place, offset)
     except BaseException:
@@ -143,7 +152,7 @@ async def read_to_end(
     """
     places = sorted(consumer.assignment())
     what = f"catching up with {', '.join(sorted({place.topic for place in places}))}"
-    ends: dict[TopicPartition, int] = await persistent(what, health)(consumer.end_offsets, places)
+    ends: dict[TopicPartition, int] = await answered(consumer.end_offsets, places, what=what, health=health)
     behind = set(places)
     while True:
         # The position also passes what holds no records: compacted offsets and the markers of transactions.

@@ -15,7 +15,7 @@ from aiokafka.errors import TopicAlreadyExistsError
 from schemas.topics import DEFAULT_PARTITIONS, DEFAULT_RETENTION_DAYS, TopicDefinition, definitions
 from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
-from services.runtime.kafka import persistent, started
+from services.runtime.kafka import answered, started
 from services.runtime.topic_differences import FoundTopic, Outcome, TopicResult, compare, explained
 
 RECHECK_S = 2.0
@@ -91,7 +91,7 @@ async def required(settings: KafkaSettings, health: Health | None = None) -> int
     For services, at their start: a missing topic may yet be created, a wrong one is for people.
     """
     while True:
-        results: list[TopicResult] = await persistent("topics", health)(check, settings)
+        results = await answered(check, settings, what="topics", health=health)
         wrong = [result for result in results if result.outcome is Outcome.DIFFERS]
         if wrong:
             raise TopicsError(wrong)

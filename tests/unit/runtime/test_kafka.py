@@ -3,7 +3,7 @@ from aiokafka.errors import IllegalArgumentError, KafkaConnectionError
 
 from services.runtime.config import HttpSettings
 from services.runtime.health import Health
-from services.runtime.kafka import persistent
+from services.runtime.kafka import persistent, started
 
 
 class Broker:
@@ -50,3 +50,11 @@ async def test_a_wrong_call_is_a_bug_and_not_waited_for() -> None:
     with pytest.raises(IllegalArgumentError):
         await persistent("reader").copy(sleep=waits)(Broker(IllegalArgumentError("bug")).start)
     assert waits.seconds == []
+
+
+async def test_a_broker_that_answers_again_makes_the_service_ready_again() -> None:
+    health = Health("sink", HttpSettings(port=None))
+    health.set("reader", ok=False, why="waiting for Kafka")
+    broker = Broker()
+    assert await started(broker, "reader", health) is broker
+    assert health.ready
