@@ -65,7 +65,7 @@ async def _wait(running: Running) -> None:
 def described(part: str, told: dict[str, Any]) -> str:
     """Return one line about a part of the stack."""
     name = {"kafka": "Kafka", "kube": "Kubernetes API"}[part]
-    return f"{name}: {told['what']}" if told["state"] == "building" and told["what"] else f"{name}: {told['state']}"
+    return f"{name}: {told['what'] or told['state']}"
 
 
 @app.command()
@@ -96,7 +96,11 @@ def status(
     if running is None:
         _err.print(f"No local stack is up in {folder}; `muster local up` starts one.")
         raise typer.Exit(1)
-    state = asyncio.run(running.state())
+    try:
+        state = asyncio.run(running.state())
+    except StartError as error:
+        _err.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from error
     match output:
         case "json":
             typer.echo(json.dumps(state, indent=2))

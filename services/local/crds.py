@@ -3,9 +3,11 @@
 import subprocess
 from pathlib import Path
 
+import filelock
 import yaml
 
 from services.local import golang
+from services.local.cache import cache
 from services.local.child import StartError
 
 ISTIO_MODULE = "istio.io/api"
@@ -25,16 +27,17 @@ def istio() -> Path:
     """Return a file with Istio's definitions of WorkloadGroup and WorkloadEntry, taken once from its Go module."""
     module = golang.DEPLOY / "istio"
     version = next(line.split()[-1] for line in (module / "go.mod").read_text().splitlines() if ISTIO_MODULE in line)
-    kept = golang.cache() / f"istio-{version}.yaml"
+    kept = cache() / f"istio-{version}.yaml"
     if not kept.exists():
-        golang.run(module, "mod", "download", ISTIO_MODULE)
-        folder = golang.run(module, "list", "-m", "-f", "{{.Dir}}", ISTIO_MODULE).strip()
-        with (Path(folder) / ISTIO_FILE).open() as whole:
-            ours = [one for one in yaml.safe_load_all(whole) if one and one["metadata"]["name"] in ISTIO_KINDS]
         kept.parent.mkdir(parents=True, exist_ok=True)
-        fresh = kept.with_suffix(".new")
-        fresh.write_text(yaml.safe_dump_all(ours))
-        fresh.rename(kept)
+        with filelock.FileLock(f"{kept}.lock"):
+            golang.run(module, "mod", "download", ISTIO_MODULE)
+            folder = golang.run(module, "list", "-m", "-f", "{{.Dir}}", ISTIO_MODULE).strip()
+            with (Path(folder) / ISTIO_FILE).open() as whole:
+                ours = [one for one in yaml.safe_load_all(whole) if one and one["metadata"]["name"] in ISTIO_KINDS]
+            fresh = kept.with_suffix(".new")
+            fresh.write_text(yaml.safe_dump_all(ours))
+            fresh.rename(kept)
     return kept
 
 

@@ -6,7 +6,6 @@ token. Run as ``python -m services.local.daemon FOLDER``; SIGTERM ends it and ev
 
 import asyncio
 import json
-import os
 import secrets
 import signal
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 import psutil
 from aiohttp import web
 
+from services.local.cache import Progress
 from services.local.child import Child, StartError
 from services.local.stack import LocalStack
 
@@ -30,7 +30,7 @@ class Daemon:
         self.stack = LocalStack(folder)
         self.file = self.stack.folder / FILE
         self.token = secrets.token_urlsafe()
-        self.kafka: dict[str, Any] = {"state": "starting"}
+        self.kafka: dict[str, Any] = {"state": "starting", "what": "", "done": 0, "total": 0}
         self.kube: dict[str, Any] = {"state": "building", "what": "", "done": 0, "total": 0}
 
     async def run(self) -> None:
@@ -42,15 +42,17 @@ class Daemon:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self._publish(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        starting = [
-            asyncio.create_task(self._part(self.kafka, self._kafka)),
-            asyncio.create_task(self._part(self.kube, self._kube)),
-        ]
         try:
-            await stopping.wait()
+            # What a part may fail with it reports itself; anything else is a bug, and ends the daemon with a traceback.
+            async with asyncio.TaskGroup() as tasks:
+                starting = [
+                    tasks.create_task(self._part(self.kafka, self._kafka)),
+                    tasks.create_task(self._part(self.kube, self._kube)),
+                ]
+                await stopping.wait()
+                for task in starting:
+                    task.cancel()
         finally:
-            for task in starting:
-                task.cancel()
             await self.stack.stop()
             await runner.cleanup()
             self.file.unlink(missing_ok=True)
@@ -70,14 +72,11 @@ class Daemon:
             told.update(state="failed", why=str(error))
 
     async def _kafka(self) -> dict[str, str]:
-        return {"bootstrap_servers": await self.stack.start_kafka()}
+        return {"bootstrap_servers": await self.stack.start_kafka(_teller(self.kafka)), "what": ""}
 
     async def _kube(self) -> dict[str, str]:
-        def progress(what: str, done: int, total: int) -> None:
-            self.kube.update(what=what, done=done, total=total)
-
-        await self.stack.build_kube(progress)
-        self.kube["state"] = "starting"
+        await self.stack.build_kube(_teller(self.kube))
+        self.kube.update(state="starting", what="")
         return {"kubeconfig": str(await self.stack.start_kube())}
 
     def _application(self) -> web.Application:
@@ -113,13 +112,16 @@ class Daemon:
         before = self.stack.children.get(name)
         if before is not None and before.running:
             await before.stop()
-        child = await asyncio.to_thread(self.stack.spawn, name, asked["argv"], asked.get("env"))
+        try:
+            child = await asyncio.to_thread(self.stack.spawn, name, asked["argv"], asked.get("env"))
+        except StartError as error:
+            raise web.HTTPUnprocessableEntity(text=str(error)) from error
         return web.json_response({"pid": child.pid})
 
     def _child(self, request: web.Request) -> Child:
         child = self.stack.children.get(request.match_info["name"])
         if child is None:
-            raise web.HTTPNotFound
+            raise web.HTTPNotFound(text=f"nothing was started under the name {request.match_info['name']}")
         return child
 
     async def _stop(self, request: web.Request) -> web.Response:
@@ -131,6 +133,9 @@ class Daemon:
         return web.json_response({"status": child.status})
 
 
+def _teller(told: dict[str, Any]) -> Progress:
+    return lambda what, done, total: told.update(what=what, done=done, total=total)
+
+
 if __name__ == "__main__":
-    os.setsid()
     asyncio.run(Daemon(Path(sys.argv[1])).run())

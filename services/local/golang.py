@@ -1,31 +1,28 @@
 """Go, found or brought by PyPI, and what is built with it: the local Kubernetes API, once, into the user's cache."""
 
+import asyncio
+import collections
 import hashlib
+import itertools
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import filelock
-import platformdirs
 
+from services.local import guard
+from services.local.cache import Progress, cache
 from services.local.child import StartError
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OLDEST = (1, 26)
 FLAGS = ("-trimpath", "-ldflags=-s -w", "-gcflags=all=-N -l")
 """No optimisation: the binary is slower, and is there in half the time."""
-
-Progress = Callable[[str, int, int], None]
-"""Told (what is being done, steps done, steps in all; 0 where unknown); called from a thread."""
-
-
-def cache() -> Path:
-    """Return the folder for what is made once: ``MUSTER_CACHE_DIR``, or the user's cache folder."""
-    return Path(os.environ.get("MUSTER_CACHE_DIR") or platformdirs.user_cache_dir("muster"))
 
 
 def tool(name: str) -> str | None:
@@ -63,43 +60,72 @@ def environment() -> dict[str, str]:
 
 def kube_binary() -> Path:
     """Return where the local Kubernetes API's binary is, or will be: named by everything it is built from."""
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    # A home folder may be shared by machines of several kinds.
+    digest = hashlib.sha256(" ".join((*FLAGS, platform.system(), platform.machine())).encode())
     for name in ("go.mod", "go.sum", "main.go"):
         digest.update((DEPLOY / "kube" / name).read_bytes())
     return cache() / f"kube-{digest.hexdigest()[:16]}" / "kube"
 
 
-def build_kube(progress: Progress) -> Path:
+async def build_kube(progress: Progress) -> Path:
     """Return the local Kubernetes API, building it where the cache has none: minutes, once.
 
-    Two builds at the same time wait for each other. Raises StartError with Go's words where it fails.
+    Two builds at the same time wait for each other; a cancelled one ends its compilers. Raises StartError with Go's
+    words where it fails.
     """
     binary = kube_binary()
     if binary.exists():
         return binary
     binary.parent.mkdir(parents=True, exist_ok=True)
     progress("waiting for another build", 0, 0)
-    with filelock.FileLock(str(binary.parent / "lock")):
+    async with filelock.AsyncFileLock(binary.parent / "lock"):
         if not binary.exists():
-            _build(binary, progress)
+            await _build(binary, progress)
     return binary
 
 
-def _build(binary: Path, progress: Progress) -> None:
+async def _build(binary: Path, progress: Progress) -> None:
     source = DEPLOY / "kube"
+    modules = sum(line.startswith("\t") for line in (source / "go.mod").read_text().splitlines())
+    fetched, compiled = itertools.count(1), itertools.count(1)
+
+    def fetching(line: str) -> None:
+        if ".zip: 200" in line:
+            progress("fetching the modules of Kubernetes", min(next(fetched), modules), modules)
+
     progress("fetching the modules of Kubernetes", 0, 0)
-    run(source, "mod", "download")
-    total = len(run(source, "list", "-deps", ".").splitlines())
+    await _guarded(source, ["mod", "download", "-x"], fetching)
+    packages = len((await asyncio.to_thread(run, source, "list", "-deps", ".")).splitlines())
+
+    def compiling(_line: str) -> None:
+        progress("compiling Kubernetes", min(next(compiled), packages), packages)
+
     fresh = binary.with_suffix(".new")
-    command = [go(), "build", "-v", *FLAGS, "-o", str(fresh), "."]
-    said: list[str] = []
-    with subprocess.Popen(
-        command, cwd=source, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as building:
-        progress("compiling Kubernetes", 0, total)
-        for line in building.stderr or ():
-            said.append(line)
-            progress("compiling Kubernetes", min(len(said), total), total)
-    if building.returncode != 0:
-        raise StartError(f"the Kubernetes API in {source} could not be built:\n{''.join(said[-30:])}")
+    progress("compiling Kubernetes", 0, packages)
+    await _guarded(source, ["build", "-v", *FLAGS, "-o", str(fresh), "."], compiling)
     fresh.rename(binary)
+
+
+async def _guarded(folder: Path, arguments: Sequence[str], told: Callable[[str], None]) -> None:
+    """Run a long command of Go under guard, and hand on what it says line by line."""
+    command = [await asyncio.to_thread(go), *arguments]
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", guard.__file__, *command),
+        cwd=folder,
+        env=environment(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    last: collections.deque[str] = collections.deque(maxlen=30)
+    try:
+        while running.stderr is not None and (line := await running.stderr.readline()):
+            last.append(line.decode(errors="replace"))
+            told(last[-1])
+    finally:
+        # Also when cancelled; and the guard needs its moment, for asyncio kills what it still knows at its end.
+        if running.stdin is not None:
+            running.stdin.close()
+        status = await running.wait()
+    if status != 0:
+        raise StartError(f"`{' '.join(command)}` in {folder} failed:\n{''.join(last)}")

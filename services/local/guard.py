@@ -35,11 +35,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``argv`` until it ends or standard input closes; return its exit status."""
-    child = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
     # What ends the guard ends the child: a signal meant for it is the same as a closed pipe.
     wake, woken = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os.write(woken, b"."))
+    child = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
     threading.Thread(target=lambda: (child.wait(), os.write(woken, b".")), daemon=True).start()
     os.write(sys.stdout.fileno(), f"{child.pid}\n".encode())
     select.select([sys.stdin, wake], [], [])

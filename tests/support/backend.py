@@ -66,7 +66,7 @@ async def kube(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
             await asyncio.to_thread(crds.apply, kubeconfig)
             yield kubeconfig
         return
-    await asyncio.to_thread(build_kube, _say)
+    await build_kube(_say)
     api = Kube(folder)
     yield await api.start()
     await api.stop()
@@ -86,7 +86,7 @@ async def kafka_process(tmp_path: Path) -> AsyncIterator[Kafka]:
 async def kube_process(tmp_path: Path) -> AsyncIterator[Kube]:
     """Give one test a Kubernetes API of its own, to be stopped, killed and started again."""
     _local_only()
-    await asyncio.to_thread(build_kube, _say)
+    await build_kube(_say)
     api = Kube(tmp_path / "kube")
     await api.start()
     yield api

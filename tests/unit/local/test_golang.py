@@ -28,13 +28,13 @@ def test_the_binary_is_another_when_its_source_is(deploy: Path) -> None:
     assert golang.kube_binary() != before
 
 
-def test_a_binary_in_the_cache_is_not_built_again(deploy: Path) -> None:
+async def test_a_binary_in_the_cache_is_not_built_again(deploy: Path) -> None:
     binary = golang.kube_binary()
     binary.parent.mkdir(parents=True)
     binary.touch()
     (deploy / "kube" / "go.mod").chmod(0o600)
     told: list[str] = []
-    assert golang.build_kube(lambda what, _done, _total: told.append(what)) == binary
+    assert await golang.build_kube(lambda what, _done, _total: told.append(what)) == binary
     assert told == []
 
 
