@@ -27,9 +27,9 @@ _ANSWER: TypeAdapter[Registered | Refused | Ended] = TypeAdapter(Answer)
 _validate_event = _EVENT.validator.validate_json
 
 
-_BARE_HEARTBEAT = re.compile(
+_PLAIN_HEARTBEAT = re.compile(
     rb'\{"v":1,"type":"heartbeat","session":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
-    rb',"seq":(0|[1-9][0-9]{0,17})(?:,"sentAt":"20[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])'
+    rb',"seq":(0|[1-9][0-9]{0,17})(?:,"workload":(\{.*\}))?(?:,"sentAt":"20[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])'
     rb"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
     rb'T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z")?\}'
 ).fullmatch
@@ -55,13 +55,14 @@ def decode_event(key: bytes | None, value: bytes | None) -> Event | Rejection:
     return _untold(event) or _key_fault(key, event) or event
 
 
-def bare_heartbeat(value: bytes) -> tuple[str, int] | None:
-    """Return session and seq of a heartbeat in the very bytes our agents write, at a quarter of the cost.
+def plain_heartbeat(value: bytes) -> tuple[str, int, bytes | None] | None:
+    """Return session, seq and introduction (its bytes, unread) of a heartbeat in the very bytes our agents write.
 
-    None says nothing: it may be a heartbeat spelt otherwise. What is returned is what ``decode_event`` would.
+    A quarter of the cost of ``decode_event``, which would say the same, if the introduction is one. None says nothing:
+    it may be a heartbeat spelt otherwise.
     """
-    found = _BARE_HEARTBEAT(value)
-    return (found[1].decode(), int(found[2])) if found else None
+    found = _PLAIN_HEARTBEAT(value)
+    return (found[1].decode(), int(found[2]), found[3]) if found else None
 
 
 def decode_workload(value: bytes) -> Workload | Rejection:

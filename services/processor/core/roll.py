@@ -8,7 +8,7 @@ decided, and decide nothing.
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Self
 
-from schemas.codec import Rejection, bare_heartbeat, decode_event
+from schemas.codec import Rejection, decode_event, plain_heartbeat
 from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, Tick
 from schemas.message import instant
 from schemas.rejected import Rejected, RejectReason
@@ -141,7 +141,7 @@ class Roll:
         return effects
 
     def _still_there(self, record: Record) -> bool:
-        """Take the record that nearly all are: a bare heartbeat, next in the session of a connected workload.
+        """Take the record that nearly all are: the next heartbeat of a connected workload, with nothing new in it.
 
         It only enters the sheet. Whatever else it might be is left to the long way, which would do the same here.
         """
@@ -151,13 +151,16 @@ class Roll:
         row = self.rows.get(key)
         if row is None or row.presence is not Presence.CONNECTED or record.offset <= row.revision:
             return False
-        beat = bare_heartbeat(value)
-        if beat is None or beat[0] != row.session:
+        beat = plain_heartbeat(value)
+        if beat is None:
             return False
+        session_named, seq, introduction = beat
         seen = self.attendance.highest(key)
-        if beat[1] <= (row.seq if seen is None else seen):
+        if session_named != row.session or seq <= (row.seq if seen is None else seen):
             return False
-        self.attendance.sheet[key] = beat[1]
+        if introduction is not None and introduction != row.workload.encode():
+            return False
+        self.attendance.sheet[key] = seq
         return True
 
     def _apply(self, record: Record, event: Event, effects: list[Effect]) -> None:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.codec import bare_heartbeat, decode_event
-from schemas.events import Heartbeat
+from schemas.codec import decode_event, plain_heartbeat
+from schemas.events import Heartbeat, Introduction
+from tests.support.logs import introduction
 
-KEY = b"bookinfo/ratings/jwt-a--b"
+WORKLOAD = introduction(1)
+KEY = WORKLOAD.key.to_bytes()
 _two = st.integers(0, 99).map("{:02}".format)
 _moment = st.builds(
     "{}-{}-{}T{}:{}:{}{}{}".format,
@@ -31,16 +33,37 @@ _session = st.uuids().map(str) | st.sampled_from(("", "00000000-0000-4000-8000-0
 def test_what_the_short_way_reads_the_long_way_reads_alike(session: str, seq: str, sent_at: str | None) -> None:
     moment = f',"sentAt":"{sent_at}"' if sent_at is not None else ""
     value = f'{{"v":1,"type":"heartbeat","session":"{session}","seq":{seq}{moment}}}'.encode()
-    short = bare_heartbeat(value)
+    short = plain_heartbeat(value)
     if short is not None:
         long = decode_event(KEY, value)
         assert isinstance(long, Heartbeat), long
-        assert (long.session, long.seq, long.workload) == (*short, None)
+        assert (long.session, long.seq, long.workload) == short
 
 
-@given(st.uuids().map(str), st.integers(0, 10**17), _good_moment | st.none())
-def test_what_our_agents_write_is_read_the_short_way(session: str, seq: int, sent_at: datetime | None) -> None:
+@given(
+    session=st.uuids().map(str),
+    seq=st.integers(0, 10**17),
+    sent_at=_good_moment | st.none(),
+    introduces=st.booleans(),
+)
+def test_what_our_agents_write_is_read_the_short_way(
+    session: str, seq: int, sent_at: datetime | None, *, introduces: bool
+) -> None:
     """But on the 29th of February, when it takes the long way."""
-    value = Heartbeat(session=session, seq=seq, sent_at=sent_at).to_json()
+    workload = WORKLOAD if introduces else None
+    value = Heartbeat(session=session, seq=seq, workload=workload, sent_at=sent_at).to_json()
     leap_day = sent_at is not None and (sent_at.month, sent_at.day) == (2, 29)
-    assert bare_heartbeat(value) == (None if leap_day else (session, seq))
+    told = workload.to_json() if workload else None
+    assert plain_heartbeat(value) == (None if leap_day else (session, seq, told))
+
+
+@given(st.integers(0, 200), st.binary(max_size=3))
+def test_an_introduction_is_taken_whole_or_not_at_all(place: int, junk: bytes) -> None:
+    """Bytes put in anywhere make it another heartbeat, another introduction, or none: never the same one."""
+    session = "00000000-0000-4000-8000-000000000001"
+    value = Heartbeat(session=session, seq=3, workload=WORKLOAD).to_json()
+    short = plain_heartbeat(value[:place] + junk + value[place:])
+    if short is not None and junk:
+        assert short != (session, 3, WORKLOAD.to_json())
+    if short is not None and short[2] is not None and not junk:
+        assert Introduction.model_validate_json(short[2]) == WORKLOAD
