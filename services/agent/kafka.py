@@ -27,6 +27,8 @@ from services.runtime.kafka import partition_count, producer, reader
 
 CONDITION = "kafka producer"
 _LOOK_S = 0.25
+_REPLACE_S = 1.0
+"""What failed one producer may fail the next: they are not replaced faster than this."""
 _CLOSE_S = 2.0
 _POLL_MS = 1000
 _RETRY_MS = 500
@@ -66,10 +68,12 @@ class Publisher:
         self._failure: BaseException | None = None
         self._unreachable_since: float | None = None
         self._dropped = 0
+        self._delivered_at = 0.0
 
     def post(self, key: bytes, event: AgentEvent) -> None:
-        """Take an event; a heartbeat is dropped if Kafka is known to be unreachable."""
-        if self._unreachable_since is not None and isinstance(event, Heartbeat):
+        """Take an event; while Kafka is unreachable one heartbeat probes it, and the others are dropped."""
+        stuck = self._unreachable_since is not None and (self._waiting or self._in_flight)
+        if stuck and isinstance(event, Heartbeat):
             self._drop(1)
             return
         self._waiting.append(Letter(key, event, asyncio.get_running_loop().time()))
@@ -100,8 +104,6 @@ class Publisher:
                     retry_backoff_ms=_RETRY_MS,
                     max_batch_size=256 * 1024,
                 )
-                if self._unreachable_since is not None:
-                    self._reachable()
                 try:
                     await self._deliver(client, partitions)
                 except KafkaError as cause:
@@ -109,6 +111,7 @@ class Publisher:
                 finally:
                     await close(client)
                     self._take_back()
+                await asyncio.sleep(_REPLACE_S)
         finally:
             watch.cancel()
 
@@ -137,6 +140,7 @@ class Publisher:
             self._more.set()
             return
         metrics.EVENTS.labels(self._in_flight.pop(number).event.type).inc()
+        self._delivered_at = asyncio.get_running_loop().time()
         if self._unreachable_since is not None:
             self._reachable()
         self._settle()
@@ -157,9 +161,11 @@ class Publisher:
         while True:
             await asyncio.sleep(_LOOK_S)
             oldest = next(iter(self._in_flight.values()), None) or (self._waiting[0] if self._waiting else None)
-            late = oldest is not None and loop.time() - oldest.posted > self._patience_s
-            if late and oldest is not None and self._unreachable_since is None:
-                self._unreachable(oldest.posted)
+            if oldest is None or self._unreachable_since is not None:
+                continue
+            since = max(oldest.posted, self._delivered_at)
+            if loop.time() - since > self._patience_s:
+                self._unreachable(since)
 
     def _unreachable(self, since: float) -> None:
         self._unreachable_since = since

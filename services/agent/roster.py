@@ -22,7 +22,7 @@ from services.agent.core.moves import AgentSession, State
 from services.agent.core.pacing import Pacing
 from services.agent.core.session import step
 
-_GRAIN_S = 0.005
+_GRAIN_S = 0.02
 """Who is due within this is served in one go."""
 
 

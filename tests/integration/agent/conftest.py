@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 import pytest_asyncio
@@ -23,6 +22,8 @@ from services.agent.fleet import machine
 from services.agent.introduction import introduce
 from services.agent.kafka import close
 from services.agent.settings import ReportSettings
+from services.runtime.config import KafkaSettings
+from services.runtime.topics import apply
 from tests.support.eventually import eventually
 
 PROGRAM = """
@@ -37,12 +38,6 @@ settings = load(AgentSettings, Path(sys.argv[1]))
 configure("agent", settings.log)
 shutdown.run(lambda stopping: run(settings, stopping))
 """
-
-
-class Broker(Protocol):
-    """What these tests need of the test session's Kafka."""
-
-    bootstrap_servers: str
 
 
 class Wire:
@@ -174,10 +169,17 @@ def launch(tmp_path: Path) -> Iterator[Callable[[dict[str, object]], AgentProces
             agent.process.wait()
 
 
-@pytest.fixture
-def kafka_address(kafka: Broker) -> str:
-    """Where the test session's Kafka listens."""
-    return kafka.bootstrap_servers
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def kafka_address(kafka: str) -> str:
+    """Where this module's Kafka listens, with Muster's topics."""
+    await topics_exist(kafka)
+    return kafka
+
+
+async def topics_exist(kafka_address: str) -> None:
+    """Create Muster's topics."""
+    settings = KafkaSettings(bootstrap_servers=kafka_address)
+    await apply(settings, topics.DEFAULT_PARTITIONS, replication_factor=1)
 
 
 _numbers = itertools.count(1)

@@ -2,10 +2,12 @@
 
 import signal
 
+import aiohttp
 import pytest
 
 from schemas.events import Connect
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused
+from services.local.ports import free
 from tests.integration.agent.conftest import Launch, Machine, Wire
 from tests.support.eventually import eventually
 from tests.support.imds import ImdsServer
@@ -39,6 +41,25 @@ async def test_an_agent_heeds_what_becomes_of_its_session(vm: Machine, wire: Wir
     assert second.session != first.session
     await wire.answer(vm.key, vm.registered(second.session, uid="u2"))
     await agent.logged("(uid u2)")
+
+
+async def test_an_agent_is_ready_when_it_is_registered_and_says_why_when_it_is_not(
+    vm: Machine, wire: Wire, launch: Launch
+) -> None:
+    port = free()
+    agent = launch(vm.config | {"http": {"port": port}})
+    (connect,) = await wire.connects(vm.key)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        async with http.get("/readyz") as answer:
+            assert (answer.status, "not ok registered: no answer yet" in await answer.text()) == (503, True)
+        await wire.answer(vm.key, vm.registered(connect.session))
+        await agent.logged("registered as")
+        async with http.get("/readyz") as answer:
+            assert answer.status == 200, await answer.text()
+        async with http.get("/metrics") as answer:
+            metrics = await answer.text()
+    assert 'muster_agent_answers_total{type="registered"} 1.0' in metrics
+    assert "muster_agent_sessions_total 1.0" in metrics
 
 
 async def test_answers_to_others_and_nonsense_under_our_key_change_nothing(
@@ -105,3 +126,24 @@ async def test_the_sidecar_gets_its_bootstrap_and_is_drained_with_the_agent(
     agent.signal(signal.SIGTERM)
     assert await agent.ended() == 0, agent.log
     assert await lines() == [f"up {vm.name}.bookinfo", "down"]
+
+
+async def test_the_sidecar_is_drained_when_the_registration_ends_and_starts_with_the_next(
+    vm: Machine, wire: Wire, launch: Launch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("envoy")
+    script = 'echo "up" >> sidecar.log; trap "echo down >> sidecar.log; exit 0" TERM; while :; do sleep 0.1; done'
+    launch(vm.config | {"sidecar": {"directory": str(folder), "command": ["/bin/sh", "-c", script]}})
+    (connect,) = await wire.connects(vm.key)
+    await wire.answer(vm.key, vm.registered(connect.session))
+
+    async def lines(*expected: str) -> bool:
+        file = folder / "sidecar.log"
+        return file.exists() and file.read_text().split() == list(expected)
+
+    await eventually(lambda: lines("up"), "the sidecar to start")
+    await wire.answer(vm.key, vm.ended(connect.session))
+    await eventually(lambda: lines("up", "down"), "the sidecar to drain")
+    _, second = await wire.connects(vm.key, 2)
+    await wire.answer(vm.key, vm.registered(second.session, uid="u2"))
+    await eventually(lambda: lines("up", "down", "up"), "the sidecar to start again")

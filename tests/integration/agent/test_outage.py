@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas import topics
 from schemas.events import Connect, Disconnect
 from services.local.kafka import Kafka
-from tests.integration.agent.conftest import Launch, Machine, Wire
+from tests.integration.agent.conftest import Launch, Machine, Wire, topics_exist
+from tests.support.backend import BACKEND
 
 pytestmark = pytest.mark.integration
 
@@ -19,17 +21,16 @@ pytestmark = pytest.mark.integration
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka]:
     """A broker of this module's own: it is killed here, and others must not notice."""
+    if BACKEND != "local":
+        pytest.skip(f"restarts a broker of the local stack; MUSTER_TEST_BACKEND={BACKEND}")
     broker = Kafka(tmp_path_factory.mktemp("broker"))
     await broker.start()
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
-    await admin.start()
-    await admin.create_topics([NewTopic(t.name, t.partitions, 1, topic_configs=t.config) for t in topics.definitions()])
-    await admin.close()
+    await topics_exist(broker.bootstrap_servers)
     yield broker
     await broker.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def kafka_address(broker: Kafka) -> str:
     """Agents of this module talk to its own broker."""
     return broker.bootstrap_servers
@@ -111,3 +112,27 @@ async def test_a_connect_is_kept_until_the_broker_is_back(
     assert first.session != second.session
     assert not [event for event in await wire.said(vm.key) if isinstance(event, Disconnect)]
     await wire.heartbeats(vm.key, 1)
+
+
+async def test_events_that_kafka_refuses_are_sent_again_when_it_takes_them(
+    broker: Kafka, vm: Machine, wire: Wire, launch: Launch
+) -> None:
+    """A topic that takes no record of this size fails the producer for good; another one delivers the connect."""
+    await _configure(broker, "max.message.bytes", "10")
+    agent = launch(vm.config)
+    await agent.logged("replacing the Kafka producer", times=2)
+    assert await wire.said(vm.key) == []
+    await _configure(broker, "max.message.bytes", "1048588")
+    await wire.connects(vm.key)
+    await wire.heartbeats(vm.key, 2)
+    assert isinstance((await wire.said(vm.key))[0], Connect)
+
+
+async def _configure(broker: Kafka, name: str, value: str) -> None:
+    """Change one setting of muster.events."""
+    definition = next(topic for topic in topics.definitions() if topic.name == topics.EVENTS)
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
+    await admin.start()
+    resource = ConfigResource(ConfigResourceType.TOPIC, topics.EVENTS, configs=definition.config | {name: value})
+    await admin.alter_configs([resource])
+    await admin.close()
