@@ -21,8 +21,10 @@ from services.runtime.config import KafkaSettings
 BARE, PROCESSOR, PER_RECORD = "bare consumer", "processor", "Faust per record"
 WANTED = {BARE: 1 / 3, PER_RECORD: 15.0}
 """How the processor should stand beside the others."""
-WINDOW_MS = 100
+WINDOW_S = 0.2
 """Short, so that the log has many windows and is yet written quickly."""
+PAUSE_S = 0.55 * WINDOW_S
+"""Between ticks in the log: a tick sooner than half a window after the last would be ignored."""
 LONGEST_S = 300.0
 
 
@@ -79,11 +81,11 @@ class Contest:
             await consumer.stop()
         if any(ends.values()):
             raise ContestError(f"{EVENTS} at {settings.bootstrap_servers} has records: measure on an empty Kafka")
-        return await fill(settings, self.workloads, self.heartbeats, WINDOW_MS)
+        return await fill(settings, self.workloads, self.heartbeats, PAUSE_S)
 
     async def _contestant(self, name: str, settings: KafkaSettings, load: Load) -> list[Sample]:
         if name == PROCESSOR:
-            return await ProcessorRun(settings, load, WINDOW_MS, self.folder).samples(LONGEST_S)
+            return await ProcessorRun(settings, load, WINDOW_S, self.folder).samples(LONGEST_S)
         if name == BARE:
             return await self._peer("bare", settings, load.records)
         return await self._peer("per_record", settings, min(self.per_record, load.records))

@@ -86,8 +86,8 @@ def introduction(number: int) -> Introduction:
     return Introduction(namespace="bookinfo", group="ratings", identity=Identity(aws=aws), registration=registration)
 
 
-async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, window_ms: int) -> Load:
-    """Append the log to an empty ``muster.events``; windows lie far enough apart for their ticks to count."""
+async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, pause_s: float) -> Load:
+    """Append the log to an empty ``muster.events``; ``pause_s`` lies between its ticks."""
     partitions = await kafka.partition_count(settings, EVENTS)
     homes: list[list[_Workload]] = [[] for _ in range(partitions)]
     partitioner = DefaultPartitioner()
@@ -98,7 +98,7 @@ async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, window_
     producer = await kafka.producer(settings, enable_idempotence=False, max_batch_size=256 * 1024, linger_ms=0)
     try:
         ends = await asyncio.gather(
-            *(_fill_partition(producer, n, home, heartbeats / workloads, window_ms) for n, home in enumerate(homes))
+            *(_fill_partition(producer, n, home, heartbeats / workloads, pause_s) for n, home in enumerate(homes))
         )
     finally:
         await producer.stop()
@@ -106,7 +106,7 @@ async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, window_
 
 
 async def _fill_partition(
-    producer: AIOKafkaProducer, partition: int, home: Sequence[_Workload], each: float, window_ms: int
+    producer: AIOKafkaProducer, partition: int, home: Sequence[_Workload], each: float, pause_s: float
 ) -> tuple[int, int]:
     """Return how many heartbeats were written, and the partition's end."""
     owner = str(uuid.uuid4())
@@ -119,7 +119,7 @@ async def _fill_partition(
         beats = [(w.key, w.heartbeat(now)) for _ in range(PER_WINDOW) for w in home]
         sent += len(beats)
         await _append(producer, partition, beats)
-        await asyncio.sleep(max(0.0, began + window_ms / 1000 - time.monotonic()))
+        await asyncio.sleep(max(0.0, began + pause_s - time.monotonic()))
         end = await _append(producer, partition, [(CONTROL_KEY, Tick(window=window, owner=owner).to_json())])
     return sent, end
 
