@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 import structlog
 
 from schemas.registrations import Ended, Refused, Registered
-from services.agent.kafka import Publisher, answers, close
+from services.agent.answers import answers
+from services.agent.clients import close
+from services.agent.publisher import Publisher
 from services.agent.roster import Roster
 from services.runtime.health import Health
 

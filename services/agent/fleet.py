@@ -16,7 +16,7 @@ from services.agent.core.exchange import Output
 from services.agent.core.moves import State
 from services.agent.identity.source import Machine
 from services.agent.introduction import introduce
-from services.agent.kafka import Publisher
+from services.agent.publisher import Publisher
 from services.agent.roster import Member, Roster
 from services.agent.settings import FleetSettings, ReportSettings
 from services.runtime.config import ConfigError
@@ -74,7 +74,11 @@ class Fleet:
 async def run(settings: FleetSettings, stopping: asyncio.Event) -> None:
     """Run a fleet until ``stopping`` is set, saying now and then how it stands."""
     async with Health("fleet", settings.http) as health:
-        fleet = Fleet(settings, health)
+        try:
+            fleet = Fleet(settings, health)
+        except ConfigError as fault:
+            structlog.get_logger().error("this fleet cannot be run as it is configured", reason=str(fault))
+            raise SystemExit(2) from None
         structlog.get_logger().info("starting a fleet", agents=settings.size, groups=list(settings.groups))
         await fleet.run(stopping)
 

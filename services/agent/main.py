@@ -8,41 +8,52 @@ from services.agent.attendance import attend, unless_stopped
 from services.agent.core.exchange import DrainSidecar, Exit, Notice, Output, StartSidecar, Topic
 from services.agent.identity.file import FileSource
 from services.agent.identity.imds import Ec2Source
-from services.agent.identity.source import IdentitySource
+from services.agent.identity.source import IdentityError, IdentitySource
 from services.agent.introduction import introduce
-from services.agent.kafka import Publisher
+from services.agent.publisher import Publisher
 from services.agent.roster import Member, Roster
 from services.agent.settings import AgentSettings, IdentitySettings
 from services.agent.sidecar import Sidecar
 from services.runtime.config import ConfigError
 from services.runtime.health import Health
 
+UNUSABLE = 2
+"""Exit code where the configuration, or what it names, cannot be used."""
+
 
 async def run(settings: AgentSettings, stopping: asyncio.Event) -> None:
     """Run the agent until ``stopping`` is set; its goodbye is then delivered or given up within a bounded time."""
-    async with Health("agent", settings.http) as health:
-        health.set("identity", ok=False, why="waiting for the source of identity")
-        machine = await unless_stopped(stopping, identity_source(settings.identity).obtain())
-        if machine is None:
-            return
-        introduction = introduce(settings.namespace, settings.workload_group, machine, settings.report)
-        health.set("identity", ok=True)
-        health.set("registered", ok=False, why="no answer yet")
-        log = structlog.get_logger().bind(workload=str(introduction.key.war_name), namespace=introduction.namespace)
-        log.info("this machine has an identity", identity=introduction.identity.name)
+    try:
+        async with Health("agent", settings.http) as health:
+            await _run(settings, health, stopping)
+    except (IdentityError, ConfigError) as fault:
+        structlog.get_logger().error("this agent cannot be run as it is configured", reason=str(fault))
+        raise SystemExit(UNUSABLE) from None
 
-        sidecar = Sidecar(settings.sidecar, introduction.registration, health)
-        publisher = Publisher(settings.kafka, health)
 
-        def perform(_member: Member, output: Output) -> None:
-            _perform(output, sidecar, health, log)
+async def _run(settings: AgentSettings, health: Health, stopping: asyncio.Event) -> None:
+    health.set("identity", ok=False, why="waiting for the source of identity")
+    machine = await unless_stopped(stopping, identity_source(settings.identity).obtain())
+    if machine is None:
+        return
+    introduction = introduce(settings.namespace, settings.workload_group, machine, settings.report)
+    health.set("identity", ok=True)
+    health.set("registered", ok=False, why="no answer yet")
+    log = structlog.get_logger().bind(workload=introduction.key.war_name, namespace=introduction.namespace)
+    log.info("this machine has an identity", identity=introduction.identity.name)
 
-        roster = Roster(settings.pacing.pacing(), publisher.post, perform)
-        roster.join(introduction)
-        try:
-            await attend(roster, publisher, health, stopping, settings.pacing.drain_seconds, beside=sidecar.run)
-        finally:
-            await sidecar.close()
+    sidecar = Sidecar(settings.sidecar, introduction.registration, health)
+    publisher = Publisher(settings.kafka, health)
+
+    def perform(_member: Member, output: Output) -> None:
+        _perform(output, sidecar, health, log)
+
+    roster = Roster(settings.pacing.pacing(), publisher.post, perform)
+    roster.join(introduction)
+    try:
+        await attend(roster, publisher, health, stopping, settings.pacing.drain_seconds, beside=sidecar.run)
+    finally:
+        await sidecar.close()
 
 
 def identity_source(settings: IdentitySettings) -> IdentitySource:

@@ -18,26 +18,15 @@ from schemas.codec import Rejection, decode_event
 from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat
 from schemas.registrations import Ended, EndReason, Refused, Registered
 from schemas.resource import GroupSnapshot
+from services.agent.clients import close
 from services.agent.fleet import machine
 from services.agent.introduction import introduce
-from services.agent.kafka import close
 from services.agent.settings import ReportSettings
 from services.runtime.config import KafkaSettings
 from services.runtime.topics import apply
 from tests.support.eventually import eventually
 
-PROGRAM = """
-import sys
-from pathlib import Path
-from services.agent.main import run
-from services.agent.settings import AgentSettings
-from services.runtime.config import load
-from services.runtime.log import configure
-from services.runtime import shutdown
-settings = load(AgentSettings, Path(sys.argv[1]))
-configure("agent", settings.log)
-shutdown.run(lambda stopping: run(settings, stopping))
-"""
+PROGRAM = "from services.cli.main import main; main()"
 
 
 class Wire:
@@ -121,7 +110,7 @@ class AgentProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(path)], stdout=log, stderr=log, env=environment
+                [sys.executable, "-c", PROGRAM, "agent", "--config", str(path)], stdout=log, stderr=log, env=environment
             )
 
     @property

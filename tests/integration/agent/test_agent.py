@@ -99,7 +99,7 @@ async def test_an_agent_on_ec2_takes_its_identity_from_the_metadata_service(
 
 async def test_a_bad_identity_file_ends_the_agent_with_words_that_name_it(vm: Machine, launch: Launch) -> None:
     agent = launch(vm.config | {"identity": {"file": "/nowhere/identity.yaml"}})
-    assert await agent.ended() != 0
+    assert await agent.ended() == 2, agent.log
     assert "/nowhere/identity.yaml: cannot be read" in agent.log
 
 

@@ -1,38 +1,31 @@
-"""The agent's two sides of Kafka: events go out by ``Publisher``, answers come in by ``answers``.
+"""The way out: events to ``muster.events``, in order, through an outage of Kafka.
 
-While the broker is down old heartbeats are worthless and are dropped; a connect or a goodbye is kept until delivered.
-One publisher and one reader serve any number of sessions.
+While the broker is away old heartbeats are worthless and are dropped; a connect or a goodbye is kept until delivered.
+One publisher serves any number of sessions.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from itertools import count
 from typing import NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from schemas import topics
-from schemas.codec import Rejection, decode_answer
 from schemas.events import AgentEvent, Heartbeat
-from schemas.registrations import Ended, Refused, Registered
 from services.agent import metrics
+from services.agent.clients import RETRY_MS, close, place
 from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
-from services.runtime.kafka import partition_count, producer, reader
+from services.runtime.kafka import partition_count, producer
 
 CONDITION = "kafka producer"
 _LOOK_S = 0.25
 _REPLACE_S = 1.0
 """What failed one producer may fail the next: they are not replaced faster than this."""
-_CLOSE_S = 2.0
-_POLL_MS = 1000
-_RETRY_MS = 500
-"""aiokafka logs every attempt while the broker is away, so let there be few."""
 
 
 class Letter(NamedTuple):
@@ -41,13 +34,6 @@ class Letter(NamedTuple):
     key: bytes
     event: AgentEvent
     posted: float
-
-
-def place(key: bytes, partitions: int) -> int:
-    """Return the partition of a key: the murmur2 placement that Kafka's own clients have."""
-    numbers = list(range(partitions))
-    number: int = DefaultPartitioner()(key, numbers, numbers)
-    return number
 
 
 class Publisher:
@@ -101,7 +87,7 @@ class Publisher:
                     what=CONDITION,
                     health=self._health,
                     linger_ms=5,
-                    retry_backoff_ms=_RETRY_MS,
+                    retry_backoff_ms=RETRY_MS,
                     max_batch_size=256 * 1024,
                 )
                 try:
@@ -191,44 +177,3 @@ class Publisher:
     def _drop(self, number: int) -> None:
         self._dropped += number
         metrics.DROPPED.inc(number)
-
-
-async def close(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    """Stop a client within a bounded time: alone it waits for a broker that is away, or ends in CancelledError."""
-    stopping = asyncio.ensure_future(client.stop())
-    await asyncio.wait({stopping}, timeout=_CLOSE_S)
-    stopping.cancel()
-
-
-async def answers(
-    settings: KafkaSettings, health: Health, keys: Iterable[bytes]
-) -> tuple[AIOKafkaConsumer, AsyncIterator[tuple[bytes, Registered | Refused | Ended]]]:
-    """Return a consumer to stop, and the answers that are written under ``keys`` from now on."""
-    known = frozenset(keys)
-    partitions = await partition_count(settings, topics.REGISTRATIONS, health=health)
-    places = sorted({place(key, partitions) for key in known})
-    consumer = await reader(settings, topics.REGISTRATIONS, places, "end", health=health, retry_backoff_ms=_RETRY_MS)
-    return consumer, _read(consumer, known)
-
-
-async def _read(
-    consumer: AIOKafkaConsumer, known: frozenset[bytes]
-) -> AsyncIterator[tuple[bytes, Registered | Refused | Ended]]:
-    while True:
-        for chunk in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-            for record in chunk:
-                if record.key not in known or record.value is None:
-                    continue
-                answer = decode_answer(record.value)
-                if isinstance(answer, Rejection):
-                    metrics.ANSWERS.labels("other").inc()
-                    structlog.get_logger().warning(
-                        "an answer cannot be read and is passed over",
-                        reason=answer.reason,
-                        words=answer.message,
-                        partition=record.partition,
-                        offset=record.offset,
-                    )
-                    continue
-                metrics.ANSWERS.labels(answer.type).inc()
-                yield record.key, answer
