@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from services.cli.options import Assignments, Config, LogFormat, Servers
 
 GROUPS = {
+    "bench": "services.cli.bench:app",
     "local": "services.local.cli:app",
     "schemas": "services.cli.schemas:app",
     "topics": "services.cli.topics:app",
@@ -159,6 +160,11 @@ def status(
         raise typer.BadParameter(f"-o {output}: expected one of {', '.join(Output)}")
     settings = settings_of(ServiceSettings, "status", config, servers, assignments)
     asyncio.run((watch if follow else show)(settings, Selection(namespace, workload, Output(output))))
+
+
+@app.command()
+def bench() -> None:
+    """Measure the parts on a real broker, beside bounds of the same run."""
 
 
 @app.command()

@@ -28,7 +28,6 @@ def application(task: Task, rules: Rules) -> faust.App:
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
         broker_max_poll_records=2000,
-        worker_redirect_stdouts=False,
         datadir=os.environ.get("TMPDIR", "/tmp") + "/muster-bench",  # noqa: S108 - the memory store writes nothing there
     )
     events = app.topic(EVENTS, **_RAW)
