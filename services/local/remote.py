@@ -33,7 +33,8 @@ class Running(NamedTuple):
         try:
             known = json.loads((folder / FILE).read_text())
             process = psutil.Process(known["pid"])
-            if abs(process.create_time() - known["started"]) > 1:
+            same = abs(process.create_time() - known["started"]) < 1
+            if not same or process.status() == psutil.STATUS_ZOMBIE:
                 return None
         except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
             return None

@@ -9,17 +9,25 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from services.local import crds
 from services.local.golang import build_kube
-from services.local.kafka import Kafka
+from services.local.kafka import Kafka, answers, settings
 from services.local.kube import Kube
+from services.local.ports import free
+from tests.support.eventually import eventually
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
 
 BACKEND = os.environ.get("MUSTER_TEST_BACKEND", "local")
 KAFKA_IMAGE = "apache/kafka:4.1.0"
 K3S_IMAGE = "rancher/k3s:v1.34.1-k3s1"
+if BACKEND not in {"local", "docker"}:
+    raise pytest.UsageError(f"MUSTER_TEST_BACKEND={BACKEND}: expected local or docker")
 
 
 def _docker() -> None:
@@ -32,6 +40,16 @@ def _docker() -> None:
         pytest.skip(f"MUSTER_TEST_BACKEND=docker, but no Docker daemon answers: {error}")
 
 
+def _container(port: int) -> "DockerContainer":
+    """Return Apache's own image with the local broker's settings, to be entered."""
+    from testcontainers.core.container import DockerContainer
+
+    container = DockerContainer(KAFKA_IMAGE).with_bind_ports(port, port)
+    for name, value in settings(port, free(), "/tmp/kafka", bind="0.0.0.0").items():  # noqa: S104, S108 - its own
+        container = container.with_env(f"KAFKA_{name.upper().replace('.', '_')}", value)
+    return container
+
+
 def _local_only() -> None:
     if BACKEND != "local":
         pytest.skip(f"restarts a part of the local stack; MUSTER_TEST_BACKEND={BACKEND}")
@@ -42,10 +60,10 @@ async def kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """Bootstrap servers of a real Kafka for the tests of one module: topics' names are fixed, so modules share none."""
     if BACKEND == "docker":
         _docker()
-        from testcontainers.kafka import KafkaContainer
-
-        with KafkaContainer(KAFKA_IMAGE).with_kraft() as container:
-            yield container.get_bootstrap_server()
+        port = free()
+        with _container(port):
+            await eventually(lambda: answers(port), f"{KAFKA_IMAGE} to answer", within_s=120)
+            yield f"127.0.0.1:{port}"
         return
     broker = Kafka(tmp_path_factory.mktemp("kafka"))
     yield await broker.start()
@@ -58,7 +76,7 @@ async def kube(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
     folder = tmp_path_factory.mktemp("kube")
     if BACKEND == "docker":
         _docker()
-        from testcontainers.k3s import K3SContainer
+        from testcontainers.community.k3s import K3SContainer
 
         with K3SContainer(K3S_IMAGE) as container:
             kubeconfig = folder / "kubeconfig"
