@@ -1,0 +1,74 @@
+"""``muster processor``: one worker, from waiting for Kafka to its last commit."""
+
+import asyncio
+from typing import Any, NoReturn
+
+import structlog
+
+from services.processor.app import Worker
+from services.processor.report import report
+from services.processor.settings import ProcessorSettings
+from services.processor.ticks import Ticker
+from services.runtime import shutdown, topics
+from services.runtime.health import Health
+
+ABANDON_S = 5.0
+"""How long a crashing worker may take to leave its group, seconds; it ends in any case."""
+
+
+def run(settings: ProcessorSettings) -> None:
+    """Run a worker until SIGTERM; it then commits what it folded and leaves the group. What it raises is a crash."""
+    shutdown.run(lambda stopping: _serve(settings, stopping))
+
+
+async def _serve(settings: ProcessorSettings, stopping: asyncio.Event) -> None:
+    async with Health("processor", settings.http) as health:
+        for condition in ("kafka", "assigned", "recovered"):
+            health.set(condition, ok=False, why="starting")
+        waiting = asyncio.ensure_future(topics.required(settings.kafka, health))
+        if not await _unless_stopped(waiting, stopping):
+            return
+        health.set("kafka", ok=True)
+        await _work(settings, waiting.result(), health, stopping)
+
+
+async def _unless_stopped(task: "asyncio.Future[int]", stopping: asyncio.Event) -> bool:
+    """Wait for the task; cancel it and return False if the process is told to stop before."""
+    stopped = asyncio.ensure_future(stopping.wait())
+    both: set[asyncio.Future[Any]] = {task, stopped}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        return True
+    task.cancel()
+    return False
+
+
+async def _work(settings: ProcessorSettings, partitions: int, health: Health, stopping: asyncio.Event) -> None:
+    """Run Faust beside the ticker until the process is told to stop, or something crashes."""
+    crashed: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+
+    def fatal(error: BaseException) -> None:
+        health.alive("worker", ok=False, why=repr(error))
+        if not crashed.done():
+            crashed.set_exception(error)
+
+    worker = Worker(settings, partitions, fatal)
+    ticker = Ticker(worker.ownership, worker.append, settings.rules.window_ms)
+    stopped = asyncio.ensure_future(stopping.wait())
+    beside = (worker.run(), ticker.run(), report(worker, health))
+    tasks: list[asyncio.Future[Any]] = [stopped, *map(asyncio.ensure_future, beside)]
+    try:
+        done, _ = await asyncio.wait([*tasks, crashed], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    if stopped in done:
+        await worker.drain(settings.drain_seconds)
+        return
+    log = structlog.get_logger()
+    log.error("crashing: nothing that was folded since the last commit is lost, it is folded again")
+    await worker.abandon(ABANDON_S)
+    for ended in done:
+        ended.result()
+    raise AssertionError("a task of the worker ended")  # pragma: no cover - all of them run until cancelled

@@ -1,0 +1,173 @@
+"""The partitions this worker owns: a roll for each, and how far each may be committed.
+
+Its weight-bearing rule: the offset to commit is told by the roll, after every effect of what it folded was handed to
+the producer (ADR 0004). What Faust acknowledges plays no part in it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import structlog
+from aiokafka.partitioner import murmur2
+
+from schemas.topics import PRESENCE_CHANGELOG, REJECTED, WORKLOADS
+from services.processor import metrics
+from services.processor.changelog import to_headers
+from services.processor.core.record import Effect, Emit, Ignored, Notice, Record, Reject, Store
+from services.processor.core.roll import Roll
+from services.processor.core.rules import Rules
+
+Headers = list[tuple[str, bytes]]
+
+SLICE = 250
+"""Records folded before others get their turn: some milliseconds of work."""
+
+
+class Fetched(Protocol):
+    """A record as aiokafka returns it; ``timestamp`` in milliseconds."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
+class Chunk(NamedTuple):
+    """Successive records of one partition, as one fetch returned them."""
+
+    partition: int
+    generation: int
+    """Generation of the consumer group in which they were fetched."""
+    after: int | None
+    """Offset of the record delivered before these; None for the first since the position was set."""
+    records: Sequence[Fetched]
+
+
+class LostRecordsError(Exception):
+    """Records were fetched and never delivered: a bug of ours or of Faust's. Only a restart reads them again."""
+
+
+class Outbox(Protocol):
+    """Where effects go: written in order per partition, or the worker crashes."""
+
+    async def post(
+        self,
+        topic: str,
+        partition: int | None,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+    ) -> None:
+        """Hand a record over."""
+
+
+@dataclass(slots=True)
+class Owned:
+    """One partition."""
+
+    roll: Roll
+    delivered: int | None = None
+    """Offset of the last record delivered."""
+    settled: int | None = None
+    """What may be committed once everything handed over is durable; None before anything was folded."""
+
+
+class Ownership:
+    """Not thread-safe: used in the loop of the agent that folds and of the consumer that commits."""
+
+    def __init__(self, rules: Rules, partitions: int, outbox: Outbox) -> None:
+        self._rules = rules
+        self._count = partitions
+        self._outbox = outbox
+        self._slice = asyncio.Lock()
+        self._log = structlog.get_logger()
+        self.owned: dict[int, Owned] = {}
+        self.generation = -1
+        self.held = True
+        """Nothing is folded: the group is rebalancing, the tables are being recovered, or we are about to end."""
+
+    def take(self, generation: int, rows: Mapping[int, Iterable[tuple[bytes, bytes]]]) -> None:
+        """Become the owner of exactly the partitions in ``rows``; the rows are what the changelog has of each."""
+        self.owned = {
+            partition: Owned(Roll.restore(partition, self._rules, found, self._belongs(partition)))
+            for partition, found in rows.items()
+        }
+        self.generation = generation
+        self.held = False
+
+    def _belongs(self, partition: int) -> Callable[[bytes], bool]:
+        return lambda key: (murmur2(key) & 0x7FFFFFFF) % self._count == partition
+
+    async def hold(self) -> None:
+        """Fold no more: return when the slice under way is done. What is left of its chunk stays in Kafka."""
+        self.held = True
+        async with self._slice:
+            pass
+
+    def lose(self) -> None:
+        """Own nothing: whatever is still delivered is somebody else's, or will be read again."""
+        for partition in self.owned:
+            metrics.forget(partition)
+        self.owned = {}
+
+    def committable(self, partition: int) -> int | None:
+        """Return the offset to commit once all that was handed over so far is durable, or None."""
+        owned = self.owned.get(partition)
+        return owned.settled if owned is not None else None
+
+    async def fold(self, chunk: Chunk) -> None:
+        """Fold a chunk of records and hand their effects over, slice by slice.
+
+        A chunk of another generation is passed over, and what is left of one when ownership ends: it is read again.
+        An error leaves the partition without an owner, so that nothing of it is committed, and goes up: crash.
+        """
+        owned = self.owned.get(chunk.partition)
+        if owned is None or self.held or chunk.generation != self.generation:
+            return
+        if chunk.after is not None and chunk.after != owned.delivered:
+            self.lose()
+            raise LostRecordsError(
+                f"partition {chunk.partition}: records after {chunk.after} were delivered, expected after "
+                f"{owned.delivered}"
+            )
+        for start in range(0, len(chunk.records), SLICE):
+            async with self._slice:
+                if self.held or self.owned.get(chunk.partition) is not owned:
+                    return
+                await self._fold_slice(owned, chunk.records[start : start + SLICE])
+            await asyncio.sleep(0)
+        owned.delivered = chunk.records[-1].offset
+
+    async def _fold_slice(self, owned: Owned, records: Sequence[Fetched]) -> None:
+        fold = owned.roll.fold
+        try:
+            for fetched in records:
+                effects = fold(Record(fetched.offset, fetched.timestamp, fetched.key, fetched.value))
+                for effect in effects:
+                    await self._perform(owned.roll.state.partition, fetched.offset, effect)
+        except BaseException:
+            # Folded but not told, also where the task was cancelled: nothing after this may be committed.
+            self.lose()
+            raise
+        owned.settled = owned.roll.resume
+        metrics.RECORDS.inc(len(records))
+
+    async def _perform(self, partition: int, offset: int, effect: Effect) -> None:
+        match effect:
+            case Emit(key, value):
+                await self._outbox.post(WORKLOADS, partition, key, value, [])
+            case Store(key, row):
+                await self._outbox.post(PRESENCE_CHANGELOG, partition, key, row, to_headers(offset))
+            case Reject(key, letter, reason):
+                metrics.REJECTED.labels(reason).inc()
+                await self._outbox.post(REJECTED, None, key, letter, [])
+            case Ignored(rule):
+                metrics.IGNORED.labels(rule.value).inc()
+            case Notice(kind, words):
+                self._log.warning(words, kind=kind.value, partition=partition, offset=offset)

@@ -1,0 +1,61 @@
+"""Configuration of the processor; field names here are those of the file and of the environment."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from services.processor.core.rules import Rules
+from services.runtime.config import Section, ServiceSettings
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Windows = Annotated[int, Field(ge=1, le=10_000_000)]
+_DEFAULT = Rules()
+
+
+class RulesSettings(Section):
+    """The numbers by which the roll is called. All workers of a cluster must have the same."""
+
+    window_ms: Annotated[int, Field(ge=50, le=3_600_000)] = _DEFAULT.window_ms
+    missed_windows: Windows = _DEFAULT.missed_windows
+    grace_windows: Windows = _DEFAULT.grace_windows
+    brake_share: Share = _DEFAULT.brake_share
+    brake_least: Annotated[int, Field(ge=1)] = _DEFAULT.brake_least
+    brake_release_share: Share = _DEFAULT.brake_release_share
+    forget_windows: Windows = _DEFAULT.forget_windows
+    superseded_kept: Annotated[int, Field(ge=1, le=1000)] = _DEFAULT.superseded_kept
+
+    @model_validator(mode="after")
+    def _brake_lets_go(self) -> Self:
+        if self.brake_release_share > self.brake_share:
+            raise ValueError("brake_release_share must not be above brake_share: the brake would never hold")
+        return self
+
+    def rules(self) -> Rules:
+        """Return the same for the core."""
+        return Rules(**self.model_dump())
+
+
+class GroupSettings(Section):
+    """How workers share the partitions, and how much one takes at a time."""
+
+    session_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = 12.0
+    """A worker that dies silently is replaced after this long."""
+    heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    commit_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    chunk_records: Annotated[int, Field(ge=1, le=50_000)] = 2000
+    """At most so many records are taken at once."""
+
+    @model_validator(mode="after")
+    def _heartbeats_in_time(self) -> Self:
+        if self.heartbeat_seconds * 3 > self.session_timeout_seconds:
+            raise ValueError("heartbeat_seconds must be at most a third of session_timeout_seconds")
+        return self
+
+
+class ProcessorSettings(ServiceSettings):
+    """``muster processor``; how many partitions there are is read from Kafka."""
+
+    rules: RulesSettings = RulesSettings()
+    group: GroupSettings = GroupSettings()
+    drain_seconds: Annotated[float, Field(gt=0, le=600)] = 20.0
+    """How long the last commit and the goodbye to the group may take after SIGTERM."""

@@ -1,0 +1,97 @@
+"""The owner's clock: it appends ``Resumed`` and one tick per window to each partition it owns.
+
+The only place of the processor that looks at a clock, and only to pace: what the ticks do is decided in the fold.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from schemas.events import Resumed, Tick
+from schemas.names import CONTROL_KEY
+from schemas.topics import EVENTS
+from services.processor import metrics
+from services.processor.core.pacer import Append, AppendTick, Pacer
+from services.processor.ownership import Ownership
+
+LONGEST_PAUSE_S = 0.1
+
+
+class Ticker:
+    """Paces all partitions of one worker."""
+
+    def __init__(
+        self,
+        ownership: Ownership,
+        append: Callable[[str, int, bytes, bytes], Awaitable[int]],
+        window_ms: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError."""
+        self._ownership = ownership
+        self._write = append
+        self._window_ms = window_ms
+        self._clock = clock
+        self._owner = str(uuid.uuid4())
+        self._pacers: dict[int, Pacer] = {}
+        self._generation = -1
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Append what is due until cancelled; what is under way then may or may not be written, which is harmless."""
+        pause = min(self._window_ms / 50_000, LONGEST_PAUSE_S)
+        try:
+            while True:
+                if not self._ownership.held:
+                    self._follow()
+                    self._append_due()
+                await asyncio.sleep(pause)
+        finally:
+            for task in self._under_way:
+                task.cancel()
+
+    def _follow(self) -> None:
+        """Keep a pacer for each partition, a new one wherever somebody else may have owned it in between."""
+        generation = self._ownership.generation
+        if generation == self._generation:
+            return
+        if generation != self._generation + 1:
+            self._pacers.clear()
+        self._generation = generation
+        self._pacers = {
+            partition: self._pacers.get(partition) or Pacer(self._window_ms) for partition in self._ownership.owned
+        }
+
+    def _append_due(self) -> None:
+        now_ms = self._clock() * 1000
+        for partition, owned in self._ownership.owned.items():
+            pacer = self._pacers[partition]
+            due = pacer.due(now_ms, owned.roll.window, owned.roll.position)
+            if due is not None:
+                task = asyncio.create_task(self._append(partition, pacer, due))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+
+    async def _append(self, partition: int, pacer: Pacer, due: Append) -> None:
+        event = (
+            Tick(window=due.window, owner=self._owner) if isinstance(due, AppendTick) else Resumed(owner=self._owner)
+        )
+        began = self._clock()
+        try:
+            offset = await self._write(EVENTS, partition, CONTROL_KEY, event.to_json())
+        except KafkaError as cause:
+            # No tick, no time: nobody expires while Kafka takes nothing.
+            pacer.failed(self._clock() * 1000)
+            metrics.TICK_FAILURES.inc()
+            structlog.get_logger().warning(
+                "no time passes: a tick was not taken", partition=partition, cause=repr(cause)
+            )
+            return
+        ended = self._clock()
+        pacer.appended(ended * 1000, offset)
+        metrics.TICKS.labels(event.type).inc()
+        metrics.TICK_SECONDS.observe(ended - began)
