@@ -12,6 +12,25 @@ from services.runtime.config import LogSettings
 _NOISY = ("faust", "mode", "aiokafka", "aiohttp", "kubernetes", "kubernetes_asyncio", "asyncio", "urllib3")
 """Libraries that log their ordinary work at INFO: from WARNING on they are heard."""
 
+REPEAT_S = 30.0
+"""aiokafka tells of every attempt while a broker is away, twenty a second: the same words are told once in this."""
+
+
+class _Repeats(logging.Filter):
+    """Lets the same words of the same library, whatever stands in them, pass once in ``REPEAT_S``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record is to be told."""
+        words = (record.name, str(record.msg))
+        if record.created - self._told.get(words, float("-inf")) < REPEAT_S:
+            return False
+        self._told[words] = record.created
+        return True
+
 
 def configure(service: str, settings: LogSettings) -> None:
     """Send our logs and those of the libraries to stderr; ``service`` is a field of every line of ours."""
@@ -37,6 +56,7 @@ def configure(service: str, settings: LogSettings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
+    handler.addFilter(_Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

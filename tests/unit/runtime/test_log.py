@@ -32,6 +32,15 @@ def test_libraries_are_heard_from_warning_on(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == ""
 
 
+def test_what_a_library_repeats_is_told_once_in_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("agent", LogSettings(format="json"))
+    for node in range(20):
+        logging.getLogger("aiokafka").error("no node %s", node)
+    logging.getLogger("aiokafka").error("no topic %s", "x")
+    events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert events == ["no node 0", "no topic x"]
+
+
 def test_an_exception_is_told_as_data(capsys: pytest.CaptureFixture[str]) -> None:
     configure("sink", LogSettings(format="json"))
     try:
