@@ -124,10 +124,10 @@ class World:
         return self.start(
             "processor",
             "processor",
-            roll__window_seconds=RULES.window_ms / 1000,
-            roll__missed_windows=RULES.missed_windows,
-            roll__grace_windows=RULES.grace_windows,
-            worker__session_timeout_seconds=6,
+            rules__window_ms=RULES.window_ms,
+            rules__missed_windows=RULES.missed_windows,
+            rules__grace_windows=RULES.grace_windows,
+            group__session_timeout_seconds=6,
         )
 
     def sink(self) -> Child:

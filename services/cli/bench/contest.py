@@ -21,9 +21,9 @@ from services.runtime.config import KafkaSettings
 BARE, PROCESSOR, PER_RECORD = "bare consumer", "processor", "Faust per record"
 WANTED = {BARE: 1 / 3, PER_RECORD: 15.0}
 """How the processor should stand beside the others."""
-WINDOW_S = 0.2
+WINDOW_MS = 100
 """Short, so that the log has many windows and is yet written quickly."""
-PAUSE_S = 0.55 * WINDOW_S
+PAUSE_S = 0.55 * WINDOW_MS / 1000
 """Between ticks in the log: a tick sooner than half a window after the last would be ignored."""
 LONGEST_S = 300.0
 
@@ -85,7 +85,7 @@ class Contest:
 
     async def _contestant(self, name: str, settings: KafkaSettings, load: Load) -> list[Sample]:
         if name == PROCESSOR:
-            return await ProcessorRun(settings, load, WINDOW_S, self.folder).samples(LONGEST_S)
+            return await ProcessorRun(settings, load, WINDOW_MS, self.folder).samples(LONGEST_S)
         if name == BARE:
             return await self._peer("bare", settings, load.records)
         return await self._peer("per_record", settings, min(self.per_record, load.records))

@@ -57,7 +57,7 @@ def application(task: Task, rules: Rules) -> faust.App:
 def main() -> None:
     """Fold what the task on the command line says."""
     logging.disable(logging.DEBUG)
-    app = application(Task.parse(sys.argv.pop()), Rules(window_ms=200))
+    app = application(Task.parse(sys.argv.pop()), Rules(window_ms=100))
     sys.argv[1:] = ["--loop", "uvloop", "worker", "--without-web", "--loglevel", "warn"]
     app.main()
 

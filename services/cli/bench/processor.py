@@ -26,13 +26,13 @@ EVERY_S = 0.1
 class ProcessorRun:
     """One run from a state of nothing, over the whole log."""
 
-    def __init__(self, settings: KafkaSettings, load: Load, window_s: float, folder: Path) -> None:
+    def __init__(self, settings: KafkaSettings, load: Load, window_ms: int, folder: Path) -> None:
         self._settings = settings
         self._load = load
         self._port = free()
         argv = [sys.executable, "-c", "from services.cli.main import main; main()", "processor"]
         argv += [f"--bootstrap-servers={settings.bootstrap_servers}", f"--set=http.port={self._port}"]
-        argv += [f"--set=roll.window_seconds={window_s}", "--log-format=json"]
+        argv += [f"--set=rules.window_ms={window_ms}", "--log-format=json"]
         self._child = Child("processor", argv, folder / "processor.log")
 
     async def samples(self, within_s: float) -> list[Sample]:
