@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from services.local.child import StartError
-from services.local.remote import DEFAULT_FOLDER, Running
+from services.local.remote import DEFAULT_FOLDER, LOG, Running
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,7 +34,7 @@ def up(
     """
     if fresh:
         _end(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        _forget(folder)
     try:
         running = Running.start(folder)
         asyncio.run(_wait(running))
@@ -42,6 +42,13 @@ def up(
         _err.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error
     status(folder)
+
+
+def _forget(folder: Path) -> None:
+    """Remove the data of an earlier run, and nothing else, of a folder where a stack has been."""
+    if (folder / LOG).exists():
+        for part in ("kafka", "kube", "logs"):
+            shutil.rmtree(folder / part, ignore_errors=True)
 
 
 async def _wait(running: Running) -> None:

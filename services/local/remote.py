@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import aiohttp
+import filelock
 import psutil
 
 from services.local.child import StartError
 from services.local.daemon import FILE
 
 DEFAULT_FOLDER = Path(".muster")
+LOG = "daemon.log"
 _START_S = 15.0
 _STOP_S = 60.0
 
@@ -43,11 +45,13 @@ class Running(NamedTuple):
     @classmethod
     def start(cls, folder: Path) -> Self:
         """Return the running stack of this folder, starting it in the background where there is none."""
-        found = cls.find(folder)
-        if found is not None:
-            return found
         folder.mkdir(parents=True, exist_ok=True)
-        log = folder / "daemon.log"
+        with filelock.FileLock(folder / "start.lock"):
+            return cls.find(folder) or cls._begin(folder)
+
+    @classmethod
+    def _begin(cls, folder: Path) -> Self:
+        log = folder / LOG
         with log.open("ab") as output:
             daemon = subprocess.Popen(
                 [sys.executable, "-m", "services.local.daemon", str(folder.absolute())],
@@ -103,7 +107,7 @@ class Running(NamedTuple):
                 told: dict[str, Any] = await answer.json()
                 return told
         except aiohttp.ClientError as error:
-            log = self.folder / "daemon.log"
+            log = self.folder / LOG
             raise StartError(
                 f"the local stack in {self.folder} no longer answers ({error}); its log is {log}"
             ) from error
