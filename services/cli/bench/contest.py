@@ -11,7 +11,7 @@ from pathlib import Path
 from schemas.topics import EVENTS
 from services.cli.bench.figures import Rate, Sample, steady
 from services.cli.bench.load import Load, fill
-from services.cli.bench.processor import ProcessorRun
+from services.cli.bench.worker import ProcessorRun
 from services.cli.bench.sampling import Task
 from services.local.child import StartError
 from services.local.kafka import Kafka
