@@ -30,6 +30,8 @@ def up(
 ) -> None:
     """Start the stack in the background and wait until it is ready; the first time builds for minutes.
 
+    A part that failed is tried again.
+
     Example: muster local up && export KUBECONFIG="$(muster local status -o kubeconfig)"
     """
     if fresh:
@@ -37,6 +39,10 @@ def up(
         _forget(folder)
     try:
         running = Running.start(folder)
+        state = asyncio.run(running.state())
+        if "failed" in {state[part]["state"] for part in ("kafka", "kube")}:
+            running.end()
+            running = Running.start(folder)
         asyncio.run(_wait(running))
     except StartError as error:
         _err.print(str(error), style="red", markup=False)
