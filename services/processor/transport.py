@@ -113,7 +113,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
-        """Set all positions to the committed offsets."""
+        """Set all positions to the committed offsets; the flow goes on when recovery resumes it."""
+        # Recovery leaves the flow on, seeks, and then empties the queues: a chunk fetched between the two would be
+        # gone for good.
+        self.stop_flow()
         self._delivered.clear()
         await super().perform_seek()
 
