@@ -15,7 +15,7 @@ from aiokafka.partitioner import murmur2
 from schemas.topics import PRESENCE_CHANGELOG, REJECTED, WORKLOADS
 from services.processor import metrics
 from services.processor.changelog import to_headers
-from services.processor.core.record import Effect, Emit, Ignored, Notice, Record, Reject, Store
+from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, Reject, Store
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
 
@@ -23,19 +23,6 @@ Headers = list[tuple[str, bytes]]
 
 SLICE = 250
 """Records folded before others get their turn: some milliseconds of work."""
-
-
-class Fetched(Protocol):
-    """A record as aiokafka returns it; ``timestamp`` in milliseconds."""
-
-    @property
-    def offset(self) -> int: ...  # noqa: D102
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102
-    @property
-    def key(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def value(self) -> bytes | None: ...  # noqa: D102
 
 
 class Chunk(NamedTuple):
@@ -46,7 +33,7 @@ class Chunk(NamedTuple):
     """Generation of the consumer group in which they were fetched."""
     after: int | None
     """Offset of the record delivered before these; None for the first since the position was set."""
-    records: Sequence[Fetched]
+    records: Sequence[Appended]
 
 
 class LostRecordsError(Exception):
@@ -144,12 +131,11 @@ class Ownership:
             await asyncio.sleep(0)
         owned.delivered = chunk.records[-1].offset
 
-    async def _fold_slice(self, owned: Owned, records: Sequence[Fetched]) -> None:
+    async def _fold_slice(self, owned: Owned, records: Sequence[Appended]) -> None:
         fold = owned.roll.fold
         try:
             for fetched in records:
-                effects = fold(Record(fetched.offset, fetched.timestamp, fetched.key, fetched.value))
-                for effect in effects:
+                for effect in fold(fetched):
                     await self._perform(owned.roll.state.partition, fetched.offset, effect)
         except BaseException:
             # Folded but not told, also where the task was cancelled: nothing after this may be committed.

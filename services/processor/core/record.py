@@ -1,11 +1,31 @@
 """What goes into the fold and what comes out of it, as values."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+
+class Appended(Protocol):
+    """What the fold reads of a record of ``muster.events``; what Kafka's client fetched is folded as it is."""
+
+    @property
+    def offset(self) -> int:
+        """Where it stands in its partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """The broker's append time, in milliseconds since the epoch."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The workload, or the control key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The event."""
 
 
 class Record(NamedTuple):
-    """One record of ``muster.events``; ``timestamp`` is the broker's append time in milliseconds since the epoch."""
+    """A record of one's own making."""
 
     offset: int
     timestamp: int

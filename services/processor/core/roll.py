@@ -17,16 +17,19 @@ from schemas.workloads import Presence
 from services.processor.core import session, verdict
 from services.processor.core.attendance import Attendance
 from services.processor.core.record import (
+    Appended,
     Effect,
     Emit,
     Notice,
     NoticeKind,
-    Record,
     Reject,
     Store,
 )
 from services.processor.core.rows import PartitionRow, WorkloadRow, decode, encode, is_partition_key
 from services.processor.core.rules import Rules
+
+_CONNECTED = Presence.CONNECTED
+"""Looked up once: for each heartbeat it would be a property of the enumeration."""
 
 
 class Counts(NamedTuple):
@@ -119,7 +122,7 @@ class Roll:
         unknown = len(self.attendance.unknown)
         return Counts(self.attendance.population() - unknown, unknown, len(self.absent))
 
-    def fold(self, record: Record) -> Sequence[Effect]:
+    def fold(self, record: Appended) -> Sequence[Effect]:
         """Apply one record; return its effects in the order in which they must be carried out."""
         if record.offset < self.position:
             return ()
@@ -140,7 +143,7 @@ class Roll:
             self._apply(record, event, effects)
         return effects
 
-    def _still_there(self, record: Record) -> bool:
+    def _still_there(self, record: Appended) -> bool:
         """Take the record that nearly all are: the next heartbeat of a connected workload, with nothing new in it.
 
         It only enters the sheet. Whatever else it might be is left to the long way, which would do the same here.
@@ -149,21 +152,24 @@ class Roll:
         if key is None or value is None:
             return False
         row = self.rows.get(key)
-        if row is None or row.presence is not Presence.CONNECTED or record.offset <= row.revision:
+        if row is None or row.presence is not _CONNECTED or record.offset <= row.revision:
             return False
         beat = plain_heartbeat(value)
         if beat is None:
             return False
-        session_named, seq, introduction = beat
-        seen = self.attendance.highest(key)
-        if session_named != row.session or seq <= (row.seq if seen is None else seen):
+        named, seq, introduction = beat
+        sheet = self.attendance.sheet
+        seen = sheet.get(key)
+        if seen is None:
+            seen = self.attendance.highest(key)
+        if named != row.session or seq <= (row.seq if seen is None else seen):
             return False
         if introduction is not None and introduction != row.workload.encode():
             return False
-        self.attendance.sheet[key] = seq
+        sheet[key] = seq
         return True
 
-    def _apply(self, record: Record, event: Event, effects: list[Effect]) -> None:
+    def _apply(self, record: Appended, event: Event, effects: list[Effect]) -> None:
         match event:
             case Connect() | Heartbeat() | Disconnect():
                 session.apply(self, record, event, effects)
@@ -178,7 +184,7 @@ class Roll:
                 self.overridden = self.braked
                 effects.append(Notice(NoticeKind.OVERRIDDEN, f"{event.action} by {event.who}: {event.why}"))
 
-    def _remember(self, record: Record, event: Event) -> None:
+    def _remember(self, record: Appended, event: Event) -> None:
         """Rebuild the last sheet from a record of the window that the last stored tick closed."""
         if record.offset < self.state.resume or not isinstance(event, Connect | Heartbeat) or record.key is None:
             return
@@ -202,7 +208,7 @@ class Roll:
                 attendance.missed[key] = (0, row.seq)
         self._history = -1
 
-    def reject(self, record: Record, why: Rejection) -> Reject:
+    def reject(self, record: Appended, why: Rejection) -> Reject:
         """Return the dead letter of a record."""
         message = Rejected.model_construct(
             reason=RejectReason(why.reason),

@@ -9,14 +9,14 @@ from schemas.codec import Rejection
 from schemas.events import AgentEvent, Disconnect, Introduction
 from schemas.rejected import RejectReason
 from schemas.workloads import Presence, Reason
-from services.processor.core.record import Effect, Ignored, Record, Rule
+from services.processor.core.record import Appended, Effect, Ignored, Rule
 from services.processor.core.rows import WorkloadRow
 
 if TYPE_CHECKING:
     from services.processor.core.roll import Roll
 
 
-def apply(roll: Roll, record: Record, event: AgentEvent, effects: list[Effect]) -> None:
+def apply(roll: Roll, record: Appended, event: AgentEvent, effects: list[Effect]) -> None:
     """Apply a connect, heartbeat or disconnect that is not history."""
     key = record.key or b""
     row = roll.rows.get(key)
@@ -38,7 +38,7 @@ def apply(roll: Roll, record: Record, event: AgentEvent, effects: list[Effect]) 
             _here(roll, record, event, effects, row)
 
 
-def _first(roll: Roll, record: Record, event: AgentEvent, effects: list[Effect]) -> None:
+def _first(roll: Roll, record: Appended, event: AgentEvent, effects: list[Effect]) -> None:
     """Take an unknown workload in, if the event introduces it."""
     if isinstance(event, Disconnect) or event.workload is None:
         effects.append(Ignored(Rule.UNKNOWN_SESSION))
@@ -55,7 +55,7 @@ def _again(roll: Roll, key: bytes, offset: int, row: WorkloadRow) -> None:
             roll.attendance.leave(key)
 
 
-def _other_session(roll: Roll, record: Record, event: AgentEvent, effects: list[Effect], row: WorkloadRow) -> None:
+def _other_session(roll: Roll, record: Appended, event: AgentEvent, effects: list[Effect], row: WorkloadRow) -> None:
     """Let a new session supersede the row's; one that was superseded itself changes nothing."""
     if event.session in row.superseded:
         effects.append(Ignored(Rule.SUPERSEDED_SESSION))
@@ -65,7 +65,7 @@ def _other_session(roll: Roll, record: Record, event: AgentEvent, effects: list[
         _join(roll, record, event, event.workload, effects)
 
 
-def _join(roll: Roll, record: Record, event: AgentEvent, workload: Introduction, effects: list[Effect]) -> None:
+def _join(roll: Roll, record: Appended, event: AgentEvent, workload: Introduction, effects: list[Effect]) -> None:
     """Begin a session: of a workload new to the roll, or superseding the one before."""
     key = record.key or b""
     if not roll.belongs(key):
@@ -92,7 +92,7 @@ def _join(roll: Roll, record: Record, event: AgentEvent, workload: Introduction,
     roll.change(key, row, effects)
 
 
-def _here(roll: Roll, record: Record, event: AgentEvent, effects: list[Effect], row: WorkloadRow) -> None:
+def _here(roll: Roll, record: Appended, event: AgentEvent, effects: list[Effect], row: WorkloadRow) -> None:
     """Take an accepted sign of life of the current session."""
     key = record.key or b""
     workload = None if isinstance(event, Disconnect) else event.workload
@@ -123,7 +123,7 @@ def _seat(roll: Roll, key: bytes, seq: int) -> None:
     roll.removed.pop(key, None)
 
 
-def _goodbye(roll: Roll, record: Record, event: Disconnect, effects: list[Effect], row: WorkloadRow) -> None:
+def _goodbye(roll: Roll, record: Appended, event: Disconnect, effects: list[Effect], row: WorkloadRow) -> None:
     """End the session on purpose; one already absent stays so since then."""
     key = record.key or b""
     roll.attendance.leave(key)

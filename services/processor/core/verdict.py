@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.events import Tick
 from schemas.workloads import Presence, Reason
-from services.processor.core.record import Effect, Emit, Ignored, Notice, NoticeKind, Record, Rule, Store
+from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Rule, Store
 from services.processor.core.rows import PartitionRow, encode, partition_key
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class _Mark(NamedTuple):
     words: str
 
 
-def close_window(roll: Roll, record: Record, tick: Tick, effects: list[Effect]) -> None:
+def close_window(roll: Roll, record: Appended, tick: Tick, effects: list[Effect]) -> None:
     """Close the open window, unless the tick names another one or comes too soon."""
     state = roll.state
     if tick.window != state.window:
@@ -62,7 +62,7 @@ def close_window(roll: Roll, record: Record, tick: Tick, effects: list[Effect]) 
 
 
 def _call(
-    roll: Roll, record: Record, effects: list[Effect], *, void: bool
+    roll: Roll, record: Appended, effects: list[Effect], *, void: bool
 ) -> tuple[dict[bytes, tuple[int, int]], bool]:
     """Mark who missed too many windows; return who is missing still, and whether the partition is braked."""
     step = 0 if void else 1
@@ -106,7 +106,7 @@ def _brake(roll: Roll, waiting: int, population: int, effects: list[Effect]) -> 
     return braked
 
 
-def _mark(roll: Roll, due: dict[bytes, int], record: Record, effects: list[Effect], mark: _Mark) -> None:
+def _mark(roll: Roll, due: dict[bytes, int], record: Appended, effects: list[Effect], mark: _Mark) -> None:
     """Change the presence of silent workloads; one whose row tells of this tick was stored before a crash."""
     for key, seq in due.items():
         roll.attendance.leave(key)
@@ -131,7 +131,7 @@ def _mark(roll: Roll, due: dict[bytes, int], record: Record, effects: list[Effec
         roll.change(key, changed, effects)
 
 
-def _remove(roll: Roll, record: Record, rolls: int, effects: list[Effect]) -> None:
+def _remove(roll: Roll, record: Appended, rolls: int, effects: list[Effect]) -> None:
     """Remove whoever has been absent for the whole grace."""
     grace = roll.rules.grace_windows
     for key in sorted(key for key, away in roll.absent.items() if rolls - away >= grace):
