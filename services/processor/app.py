@@ -2,8 +2,8 @@
 
 import asyncio
 import importlib.util
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import faust
@@ -39,6 +39,8 @@ class Worker:
                 "Faust's compiled stream iterator is missing (its pure-Python one can acknowledge what it did not "
                 "process): install faust-streaming from a wheel, or with a C compiler, and without NO_CYTHON"
             )
+        # Faust's services log under the names of our modules that they start and stop.
+        logging.getLogger(__package__).setLevel(logging.WARNING)
         self._fatal = fatal
         self.recovered = 0
         """How often the tables were recovered: once per generation of the group."""
@@ -108,12 +110,15 @@ class Worker:
             await self.app.stop()
 
     async def abandon(self, within_s: float) -> None:
-        """End after a crash: commit nothing, and leave the group if that is quick."""
+        """End after a crash: commit nothing more. Raises RuntimeError if something goes on: the process must end."""
         self.ownership.held = True
         self.ownership.lose()
-        with suppress(Exception):
+        try:
             async with asyncio.timeout(within_s):
                 await self.app.stop()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it goes up
+            cause = self.app.crash_reason or error
+            raise RuntimeError(f"the worker crashed ({cause!r}) and could not be ended in order: {error!r}") from cause
 
     async def _call_roll(self, stream: Any) -> None:  # noqa: ANN401 - faust.Stream
         async for event in stream.events():

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, NoReturn
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from services.processor.app import Worker
 from services.processor.report import report
@@ -25,11 +26,17 @@ async def _serve(settings: ProcessorSettings, stopping: asyncio.Event) -> None:
     async with Health("processor", settings.http) as health:
         for condition in ("kafka", "assigned", "recovered"):
             health.set(condition, ok=False, why="starting")
-        waiting = asyncio.ensure_future(topics.required(settings.kafka, health))
-        if not await _unless_stopped(waiting, stopping):
-            return
-        health.set("kafka", ok=True)
-        await _work(settings, waiting.result(), health, stopping)
+        while not stopping.is_set():
+            waiting = asyncio.ensure_future(topics.required(settings.kafka, health))
+            if not await _unless_stopped(waiting, stopping):
+                return
+            health.set("kafka", ok=True)
+            try:
+                await _work(settings, waiting.result(), health, stopping)
+            except KafkaError as cause:
+                # Ended in order, and everything is read back from Kafka: as good as a new process.
+                health.set("kafka", ok=False, why=repr(cause))
+                structlog.get_logger().warning("Kafka went away: the worker begins anew", cause=repr(cause))
 
 
 async def _unless_stopped(task: "asyncio.Future[int]", stopping: asyncio.Event) -> bool:
@@ -45,7 +52,10 @@ async def _unless_stopped(task: "asyncio.Future[int]", stopping: asyncio.Event) 
 
 
 async def _work(settings: ProcessorSettings, partitions: int, health: Health, stopping: asyncio.Event) -> None:
-    """Run Faust beside the ticker until the process is told to stop, or something crashes."""
+    """Run Faust beside the ticker until the process is told to stop.
+
+    Raises what crashed it; KafkaError only where the worker could end in order, so that another may begin.
+    """
     crashed: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
 
     def fatal(error: BaseException) -> None:
@@ -56,7 +66,7 @@ async def _work(settings: ProcessorSettings, partitions: int, health: Health, st
     worker = Worker(settings, partitions, fatal)
     ticker = Ticker(worker.ownership, worker.append, settings.rules.window_ms)
     stopped = asyncio.ensure_future(stopping.wait())
-    beside = (worker.run(), ticker.run(), report(worker, health))
+    beside = (worker.run(), ticker.run(), report(worker, ticker, health))
     tasks: list[asyncio.Future[Any]] = [stopped, *map(asyncio.ensure_future, beside)]
     try:
         done, _ = await asyncio.wait([*tasks, crashed], return_when=asyncio.FIRST_COMPLETED)
@@ -66,8 +76,7 @@ async def _work(settings: ProcessorSettings, partitions: int, health: Health, st
     if stopped in done:
         await worker.drain(settings.drain_seconds)
         return
-    log = structlog.get_logger()
-    log.error("crashing: nothing that was folded since the last commit is lost, it is folded again")
+    structlog.get_logger().error("crashing: what was folded since the last commit is folded again, nothing is lost")
     await worker.abandon(ABANDON_S)
     for ended in done:
         ended.result()

@@ -2,18 +2,25 @@
 
 import asyncio
 
+import structlog
+
 from schemas.topics import EVENTS
 from services.processor import metrics
 from services.processor.app import Worker
+from services.processor.ticks import Ticker
 from services.runtime.health import Health
 
 EVERY_S = 0.5
+PATIENCE_S = 3.0
+"""A tick that Kafka did not take for so long means that it is not there."""
 
 
-async def report(worker: Worker, health: Health) -> None:
+async def report(worker: Worker, ticker: Ticker, health: Health) -> None:
     """Report until cancelled."""
+    there = True
     while True:
         _readiness(worker, health)
+        there = _kafka(ticker, health, there=there)
         for partition, owned in worker.ownership.owned.items():
             roll, number = owned.roll, str(partition)
             metrics.WINDOW.labels(number).set(roll.window)
@@ -25,6 +32,18 @@ async def report(worker: Worker, health: Health) -> None:
             if end is not None:
                 metrics.LAG.labels(number).set(max(0, end - roll.position))
         await asyncio.sleep(EVERY_S)
+
+
+def _kafka(ticker: Ticker, health: Health, *, there: bool) -> bool:
+    """Say once that Kafka is away, and once that it is back."""
+    log = structlog.get_logger()
+    waiting = ticker.waiting_s > PATIENCE_S
+    if there and waiting:
+        log.warning("waiting for Kafka: it takes no ticks, so no time passes and nobody expires")
+    elif not there and not waiting:
+        log.info("Kafka is back: time passes again")
+    health.set("kafka", ok=not waiting, why="waiting for Kafka: it takes no ticks" if waiting else "")
+    return not waiting
 
 
 def _readiness(worker: Worker, health: Health) -> None:

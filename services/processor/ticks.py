@@ -39,7 +39,7 @@ class Ticker:
         self._owner = str(uuid.uuid4())
         self._pacers: dict[int, Pacer] = {}
         self._generation = -1
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], float] = {}
 
     async def run(self) -> None:
         """Append what is due until cancelled; what is under way then may or may not be written, which is harmless."""
@@ -53,6 +53,11 @@ class Ticker:
         finally:
             for task in self._under_way:
                 task.cancel()
+
+    @property
+    def waiting_s(self) -> float:
+        """How long the oldest record under way waits for Kafka, seconds."""
+        return max((self._clock() - began for began in self._under_way.values()), default=0.0)
 
     def _follow(self) -> None:
         """Keep a pacer for each partition, a new one wherever somebody else may have owned it in between."""
@@ -73,8 +78,8 @@ class Ticker:
             due = pacer.due(now_ms, owned.roll.window, owned.roll.position)
             if due is not None:
                 task = asyncio.create_task(self._append(partition, pacer, due))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
+                self._under_way[task] = now_ms / 1000
+                task.add_done_callback(self._under_way.pop)
 
     async def _append(self, partition: int, pacer: Pacer, due: Append) -> None:
         event = (
