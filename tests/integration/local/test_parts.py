@@ -86,6 +86,13 @@ async def test_the_api_serves_istios_groups_and_collects_what_they_own(kube: Pat
     await eventually(collected, "the garbage collector to take what the group owned", within_s=60)
 
 
+async def test_an_api_that_is_ready_knows_every_custom_resource(kube_process: Kube) -> None:
+    """Discovery and OpenAPI lag behind `Established`; who waited for the API need not wait again."""
+    for kind in ("workloadgroup", "workloadentry", "war"):
+        run(kube_process.kubeconfig, "get", kind, "--all-namespaces")
+        assert "FIELD" in run(kube_process.kubeconfig, "explain", f"{kind}.spec")
+
+
 async def test_objects_and_credentials_outlive_a_crash_of_the_api(kube_process: Kube) -> None:
     kubeconfig = kube_process.kubeconfig
     run(kubeconfig, "create", "namespace", "kept")
