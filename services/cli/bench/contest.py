@@ -11,8 +11,8 @@ from pathlib import Path
 from schemas.topics import EVENTS
 from services.cli.bench.figures import Rate, Sample, steady
 from services.cli.bench.load import Load, fill
-from services.cli.bench.worker import ProcessorRun
 from services.cli.bench.sampling import Task
+from services.cli.bench.worker import ProcessorRun
 from services.local.child import StartError
 from services.local.kafka import Kafka
 from services.runtime import kafka, topics
@@ -54,7 +54,7 @@ class Contest:
                     self.say(f"round {number + 1} of {self.rounds}: {name}…")
                     samples = await self._contestant(name, settings, load)
                     try:
-                        runs.append(steady(samples))
+                        runs.append(steady(samples, load.joined))
                     except ValueError as error:
                         raise ContestError(f"{name}: {error}") from error
         return rates

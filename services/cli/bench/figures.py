@@ -25,14 +25,15 @@ class Rate(NamedTuple):
         return 1e6 / self.cpu_us
 
 
-def steady(samples: Sequence[Sample]) -> Rate:
-    """Return the rate from the first sample with work in it to the last: starting up and ending stay outside.
+def steady(samples: Sequence[Sample], beyond: int = 0) -> Rate:
+    """Return the rate from the first sample above ``beyond`` records to the last.
 
-    Raises ValueError where the samples are too few to tell.
+    So starting up, the connects that a log begins with, and ending stay outside. Raises ValueError where the samples
+    are too few to tell.
     """
-    working = [sample for sample in samples if sample.records > 0]
+    working = [sample for sample in samples if sample.records > beyond]
     if len(working) < 2 or working[-1].records <= working[0].records:  # noqa: PLR2004 - two ends of a line
-        raise ValueError(f"{len(working)} samples with work in them: give it more heartbeats")
+        raise ValueError(f"{len(working)} samples beyond {beyond} records: give it more heartbeats")
     first, last = working[0], working[-1]
     records = last.records - first.records
     return Rate(records / (last.at - first.at), (last.cpu - first.cpu) / records * 1e6)

@@ -39,6 +39,7 @@ INTRODUCED_EVERY = 36
 class Load(NamedTuple):
     """What was written: ``ends`` is the offset after the last record of each partition."""
 
+    workloads: int
     heartbeats: int
     ends: dict[int, int]
 
@@ -46,6 +47,11 @@ class Load(NamedTuple):
     def records(self) -> int:
         """All records, with connects and ticks."""
         return sum(self.ends.values())
+
+    @property
+    def joined(self) -> int:
+        """How many records are read, at most, until all connects were: chunk by chunk of the partitions in turn."""
+        return 2000 * len(self.ends) + self.workloads
 
 
 class _Workload:
@@ -102,7 +108,7 @@ async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, pause_s
         )
     finally:
         await producer.stop()
-    return Load(sum(sent for sent, _ in ends), {n: end for n, (_, end) in enumerate(ends)})
+    return Load(workloads, sum(sent for sent, _ in ends), {n: end for n, (_, end) in enumerate(ends)})
 
 
 async def _fill_partition(
