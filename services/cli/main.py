@@ -162,6 +162,25 @@ def status(
     asyncio.run((watch if follow else show)(settings, Selection(namespace, workload, Output(output))))
 
 
+@app.command(epilog="Exit codes: 0 everything was shown and is so; 1 something was not as the tour promises.")
+def demo(
+    leave: Annotated[
+        bool, typer.Option("--exit", envvar="DEMO_EXIT", help="End the stack after the tour, instead of leaving it up.")
+    ] = False,
+) -> None:
+    """Take a guided tour on a real Kafka and a real Kubernetes API of this machine.
+
+    For example:
+
+      muster demo
+
+      muster local down
+    """
+    from services.cli.demo.main import run
+
+    run(leave=leave)
+
+
 @app.command()
 def bench() -> None:
     """Measure the parts on a real broker, beside bounds of the same run."""

@@ -75,10 +75,10 @@ class Tour:
         await rollcall.watch(self.world, self.show.console, EVERYBODY)
 
     async def into_kubernetes(self) -> None:
-        """The sink catches up from the compacted topic."""
+        """Let the sink catch up from the compacted topic."""
         words = (
-            "Now the Kubernetes API is there, with Istio's own WorkloadGroups. The sink starts late and misses nothing: "
-            "it reads the newest state of every workload from the compacted topic and makes it so."
+            "Now the Kubernetes API is there, with Istio's own WorkloadGroups. The sink starts late and misses "
+            "nothing: it reads the newest state of every workload from the compacted topic and makes it so."
         )
         self.show.chapter("Into Kubernetes", words)
         await self.world.kubernetes()
@@ -122,7 +122,7 @@ class Tour:
         self.show.ran(f"kubectl {' '.join(command)}", await self.world.kubectl(*command))
 
     async def snapshots(self) -> None:
-        """The group is edited; one WAR is deleted."""
+        """Edit the group; delete one WAR."""
         words = (
             "The WorkloadGroup is edited: those who joined keep the snapshot they joined with, and say that they are "
             "behind. Deleting a WAR makes its agent onboard anew: same name, new uid, the group as it is now."
