@@ -1,0 +1,35 @@
+"""``muster processor`` with a mishap built in, started as a program: ``worker.py MISHAP RECORDS processor …``.
+
+It ends, fails or dawdles in the fold itself, at a record that the test chose: in the middle of a chunk.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+from services.cli.main import main
+from services.processor.core.record import Appended, Effect
+from services.processor.core.roll import Roll
+
+MISHAP, RECORDS = sys.argv.pop(1), int(sys.argv.pop(1))
+folded = 0
+fold = Roll.fold
+
+
+def mishap(self: Roll, record: Appended) -> Sequence[Effect]:
+    """Fold, and after so many records let happen what was asked for."""
+    global folded  # noqa: PLW0603 - counts over all partitions of the process
+    folded += 1
+    if MISHAP == "slow":
+        time.sleep(1 / RECORDS)
+    elif folded > RECORDS and MISHAP == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif folded > RECORDS and MISHAP == "fail":
+        raise ArithmeticError(f"a bug shows at offset {record.offset}")
+    return fold(self, record)
+
+
+Roll.fold = mishap  # type: ignore[method-assign]
+main()
