@@ -1,0 +1,176 @@
+"""The plan: what to do next for one workload, from what is wanted, answered and observed. Level-triggered and pure.
+
+A plan holds what can be done with what is known; what needs the uid or generation that a write will bring is in the
+plan after it. Done and planned again until nothing is left, it ends in the same world from wherever it starts.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
+from schemas.resource import WarSpec
+from schemas.workloads import Presence, Workload
+from services.sink.core import entry as entries
+from services.sink.core import war as wars
+from services.sink.core.actions import (
+    Action,
+    Answered,
+    AnswerSession,
+    CreateEntry,
+    CreateWar,
+    DeleteWar,
+    ForgetAnswer,
+    UpdateEntry,
+    UpdateStatus,
+    UpdateWar,
+)
+from services.sink.core.admission import Admitted, admit
+from services.sink.core.objects import Entry, Group, War
+
+Plan = tuple[Action, ...]
+
+
+class Observed(NamedTuple):
+    """What Kubernetes has of one workload."""
+
+    namespace: bool
+    group: Group | None
+    war: War | None
+    entry: Entry | None
+
+
+def plan(workload: Workload, answer: Answered | None, observed: Observed, now: datetime) -> Plan:
+    """Return what to do next for a workload; nothing is left to do when it is empty."""
+    war = observed.war
+    if war is not None and not _is_of(war, workload):
+        if workload.presence is Presence.REMOVED:
+            return _end(workload, answer, EndReason.GRACE_EXPIRED)
+        return _refuse(workload, answer, f"the name {war.name} is taken by the registration of another workload")
+    if war is not None and (war.deleting or is_newer(war, workload)):
+        return ()
+    if workload.presence is Presence.REMOVED:
+        return _remove(workload, answer, war)
+    if war is None:
+        return _join(workload, answer, observed)
+    return _keep(workload, answer, observed, war, now)
+
+
+def forget(answer: Answered | None) -> Plan:
+    """Return what to do for a workload that the processor has forgotten."""
+    return (ForgetAnswer(),) if isinstance(answer, Ended) else ()
+
+
+def is_newer(war: War, workload: Workload) -> bool:
+    """Whether the object was written from a later state than this one: then it is not ours to write."""
+    status = war.status
+    return (
+        status is not None
+        and status.revision is not None
+        and status.partition == workload.partition
+        and status.revision > workload.revision
+    )
+
+
+def refusal(workload: Workload, answer: Answered | None, message: str) -> Plan:
+    """Return the answer to a session whose object the Kubernetes API refuses; one that was registered keeps that."""
+    if isinstance(answer, Registered) and answer.session == workload.session:
+        return ()
+    return _refuse(workload, answer, message)
+
+
+def _is_of(war: War, workload: Workload) -> bool:
+    key = workload.workload.key
+    return war.spec is not None and war.spec.identity.name == key.identity and war.spec.workload_group.name == key.group
+
+
+def _join(workload: Workload, answer: Answered | None, observed: Observed) -> Plan:
+    """Plan for a workload without a WAR."""
+    if answer is not None and answer.session == workload.session and not isinstance(answer, Refused):
+        # This session had one: somebody deleted it, and only a new session can have another.
+        return _end(workload, answer, EndReason.DELETED)
+    if workload.presence is Presence.ABSENT:
+        return ()
+    verdict = admit(
+        workload.workload.identity, workload.workload.key, namespace=observed.namespace, group=observed.group
+    )
+    if not isinstance(verdict, Admitted):
+        return _refuse(workload, answer, verdict.message, verdict.reason)
+    if entries.address(workload.workload.registration) is None:
+        over = workload.workload.registration.settings.connected_over
+        return _refuse(workload, answer, f"host.addresses: none of type {over}, which settings.connectedOver asks for")
+    return (CreateWar(wars.manifest(workload, verdict.group)),)
+
+
+def _keep(workload: Workload, answer: Answered | None, observed: Observed, war: War, now: datetime) -> Plan:
+    """Plan for a workload with a WAR."""
+    spec = war.spec
+    if spec is None:  # pragma: no cover - it would not be of this workload
+        raise AssertionError("a WAR of a workload has a spec")
+    if spec.registration != workload.workload.registration:
+        return (UpdateWar(wars.with_registration(war, workload)),)
+    status = wars.wanted_status(workload, war, spec.workload_group, observed.group, now)
+    writes: Plan = () if status == war.status else (UpdateStatus(wars.with_status(war, status)),)
+    entry = observed.entry
+    if entry is not None and not entry.ours:
+        taken = f"the WorkloadEntry {entry.name} exists, and Muster did not make it"
+        return (*writes, *refusal(workload, answer, taken))
+    if entry is not None and entry.deleting:
+        return writes
+    return (*writes, *_entry(war, spec, entry), *_register(workload, answer, war, spec))
+
+
+def _entry(war: War, spec: WarSpec, entry: Entry | None) -> Plan:
+    wanted = entries.manifest(war, spec)
+    if wanted is None:
+        return ()
+    if entry is None:
+        return (CreateEntry(wanted),)
+    merged = entries.merged(entry, wanted)
+    return () if merged is None else (UpdateEntry(merged),)
+
+
+def _register(workload: Workload, answer: Answered | None, war: War, spec: WarSpec) -> Plan:
+    told = answer if answer is not None and answer.session == workload.session else None
+    if isinstance(told, Ended) or (isinstance(told, Registered) and told.uid == war.uid):
+        return ()
+    return (
+        AnswerSession(
+            Registered(
+                session=workload.session,
+                namespace=war.namespace,
+                name=war.name,
+                uid=war.uid,
+                snapshot=spec.workload_group,
+            )
+        ),
+    )
+
+
+def _remove(workload: Workload, answer: Answered | None, war: War | None) -> Plan:
+    if war is not None:
+        return (DeleteWar(war.namespace, war.name, war.uid, war.resource_version),)
+    return _end(workload, answer, EndReason.GRACE_EXPIRED)
+
+
+def _end(workload: Workload, answer: Answered | None, reason: EndReason) -> Plan:
+    """Tell a session once that it has no registration any more, whatever it was told before."""
+    if isinstance(answer, Ended) and answer.session == workload.session:
+        return ()
+    uid = answer.uid if isinstance(answer, Registered | Ended) else ""
+    words = {
+        EndReason.DELETED: "the WorkloadAutoRegistration was deleted; join anew",
+        EndReason.GRACE_EXPIRED: "the agent was away for longer than the grace period",
+    }
+    return (AnswerSession(Ended(session=workload.session, uid=uid, reason=reason, message=words[reason])),)
+
+
+def _refuse(
+    workload: Workload,
+    answer: Answered | None,
+    message: str,
+    reason: RefusalReason = RefusalReason.INVALID_OBJECT,
+) -> Plan:
+    refused = Refused(session=workload.session, reason=reason, message=message)
+    if refused == answer or (isinstance(answer, Ended) and answer.session == workload.session):
+        return ()
+    return (AnswerSession(refused),)

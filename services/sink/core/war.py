@@ -1,0 +1,121 @@
+"""The WorkloadAutoRegistration that is wanted of a workload: its manifest, and its status with the conditions.
+
+Times are the log's (``since``) where the log has one. ``now`` is handed in, only shown, and only where a condition
+that the log knows nothing of changes: so what is there already is wanted again, and a steady state writes nothing.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from schemas import resource
+from schemas.message import rfc3339
+from schemas.resource import Condition, ConditionType, GroupSnapshot, WarSpec, WarStatus
+from schemas.workloads import Presence, Workload
+from services.sink.core.admission import verify
+from services.sink.core.objects import ISTIO_API, MANAGED_BY, WAR_API, Group, War, owner_reference
+from services.sink.core.snapshot import current, snapshot
+
+_CONNECTED: dict[Presence, Literal["True", "False", "Unknown"]] = {
+    Presence.CONNECTED: "True",
+    Presence.UNKNOWN: "Unknown",
+    Presence.ABSENT: "False",
+    Presence.REMOVED: "False",
+}
+
+
+def manifest(workload: Workload, group: Group) -> dict[str, Any]:
+    """Return the object to create for a workload that joins ``group`` as it is now."""
+    key = workload.workload.key
+    spec = WarSpec(
+        identity=workload.workload.identity,
+        registration=workload.workload.registration,
+        workload_group=snapshot(group),
+    )
+    return {
+        "apiVersion": WAR_API,
+        "kind": resource.KIND,
+        "metadata": {
+            "namespace": key.namespace,
+            "name": key.war_name,
+            "labels": dict([MANAGED_BY]),
+            "ownerReferences": [owner_reference(ISTIO_API, "WorkloadGroup", group.name, group.uid)],
+        },
+        "spec": spec.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def with_registration(war: War, workload: Workload) -> dict[str, Any]:
+    """Return the object with what the agent reports now; identity and snapshot stay as they are."""
+    registration = workload.workload.registration.model_dump(mode="json", exclude_none=True)
+    return {**war.manifest, "spec": {**war.manifest["spec"], "registration": registration}}
+
+
+def with_status(war: War, status: WarStatus) -> dict[str, Any]:
+    """Return the object with this status, in the API's words."""
+    content = status.model_dump(mode="json", exclude_none=True)
+    for told, condition in zip(content["conditions"], status.conditions, strict=True):
+        told["lastTransitionTime"] = rfc3339(condition.last_transition_time)
+    return {**war.manifest, "status": content}
+
+
+def wanted_status(workload: Workload, war: War, taken: GroupSnapshot, group: Group | None, now: datetime) -> WarStatus:
+    """Return the status a WAR should have; ``now`` is when a condition changed of which the log knows no time."""
+    verification = verify(workload.workload.identity)
+    connected = Condition(
+        type=ConditionType.AGENT_CONNECTED,
+        status=_CONNECTED[workload.presence],
+        reason=workload.reason,
+        message=workload.message,
+        last_transition_time=_millis(workload.since),
+        observed_generation=war.generation,
+    )
+    verified = Condition(
+        type=ConditionType.IDENTITY_VERIFIED,
+        status=verification.status,
+        reason=verification.reason,
+        message=verification.message,
+        last_transition_time=_millis(now),
+        observed_generation=war.generation,
+    )
+    return WarStatus(
+        conditions=(connected, _steady(verified, war), _steady(_group_current(war, taken, group, now), war)),
+        session=workload.session,
+        partition=workload.partition,
+        revision=workload.revision,
+    )
+
+
+def _group_current(war: War, taken: GroupSnapshot, group: Group | None, now: datetime) -> Condition:
+    status: Literal["True", "False"] = "False"
+    if group is None:
+        reason, message = "WorkloadGroupNotFound", f"the WorkloadGroup {taken.name} is gone"
+    elif current(taken, group):
+        status, reason, message = "True", "WorkloadGroupUnchanged", ""
+    else:
+        reason = "WorkloadGroupChanged"
+        # Without the group's present generation: that would be a write for every further edit.
+        message = (
+            f"the workload joined with generation {taken.generation} of the WorkloadGroup, which was changed since; "
+            "delete this object to have it join anew"
+        )
+    return Condition(
+        type=ConditionType.GROUP_CURRENT,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=_millis(now),
+        observed_generation=war.generation,
+    )
+
+
+def _steady(condition: Condition, war: War) -> Condition:
+    """Keep the time of the last transition where the status is what it was."""
+    for earlier in war.status.conditions if war.status else ():
+        if earlier.type is condition.type and earlier.status == condition.status:
+            return condition.model_copy(update={"last_transition_time": earlier.last_transition_time})
+    return condition
+
+
+def _millis(moment: datetime) -> datetime:
+    """Cut to what ``rfc3339`` prints, so that what is read back is equal to what was written."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

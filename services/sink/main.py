@@ -1,0 +1,129 @@
+"""The sink as a program: catches up, follows Kafka and Kubernetes, reconciles, and drains on SIGTERM."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import structlog
+
+from services.runtime import topics
+from services.runtime.health import Health
+from services.sink import kube, metrics
+from services.sink.ports import ClusterError, Kind, UnavailableError
+from services.sink.queue import WorkQueue
+from services.sink.reconciler import Pace, Reconciler
+from services.sink.records import Records
+from services.sink.settings import SinkSettings
+from services.sink.state import State
+from services.sink.watches import Watch
+
+OBSERVE_S = 1.0
+
+
+class Sink:
+    """Everything wired; ``run`` keeps it going."""
+
+    def __init__(self, settings: SinkSettings, cluster: kube.Kubernetes, health: Health) -> None:
+        self.settings = settings
+        self.health = health
+        self.state = State()
+        self.queue = WorkQueue()
+        self.records = Records(settings.kafka, self.state, health)
+        self.watches = [Watch(cluster, kind, self.state, self.concern) for kind in Kind]
+        pace = Pace(settings.removals_per_second)
+        self.reconciler = Reconciler(cluster, self.state, self.records.publish, lambda: datetime.now(UTC), pace)
+        self._log = structlog.get_logger()
+
+    def concern(self, keys: Iterable[bytes]) -> None:
+        """Have the workloads of these keys looked at."""
+        for key in keys:
+            self.queue.add(key)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Catch up, then go on until told to stop; what is being reconciled then is finished."""
+        self.health.set("caught up", ok=False, why="reading the topics")
+        starting = asyncio.create_task(self._start())
+        await _first(stopping, starting)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await self.records.close()
+            return
+        following = starting.result()
+        self.health.set("caught up", ok=True)
+        workers = [asyncio.create_task(self._work(stopping)) for _ in range(self.settings.workers)]
+        following.append(asyncio.create_task(self.records.follow(self.concern)))
+        following.append(asyncio.create_task(self._resync()))
+        await _first(stopping, *following, *workers)
+        for task in following:
+            task.cancel()
+        # A worker that waits for work has nothing to finish.
+        await asyncio.wait(workers, timeout=self.settings.drain_seconds)
+        for task in workers:
+            task.cancel()
+        await self.records.close()
+
+    async def _start(self) -> list[asyncio.Task[None]]:
+        """Read the topics to their end and list Kubernetes, before anything is decided."""
+        await topics.required(self.settings.kafka, self.health)
+        await self.records.catch_up()
+        following = [asyncio.create_task(watch.follow(self.health)) for watch in self.watches]
+        await asyncio.gather(*(watch.listed.wait() for watch in self.watches))
+        self.concern(self.state.wanted)
+        return following
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        """Reconcile one workload after the other."""
+        while not stopping.is_set():
+            getting = asyncio.create_task(self.queue.get())
+            await _first(stopping, getting)
+            if not getting.done():
+                getting.cancel()
+                return
+            await self._reconcile(getting.result())
+
+    async def _reconcile(self, key: bytes) -> None:
+        try:
+            await self.reconciler.reconcile(key)
+        except ClusterError as error:
+            after = error.after_s if isinstance(error, UnavailableError) else None
+            delay = self.queue.retry(key, after)
+            metrics.RETRIES.labels(type(error).__name__).inc()
+            self._log.warning("trying again", key=key.decode(), why=str(error), next_in_s=round(delay, 1))
+        else:
+            self.queue.done(key)
+
+    async def _resync(self) -> None:
+        """Look at everything now and then, and keep the gauges up to date."""
+        due = asyncio.get_running_loop().time() + self.settings.resync_seconds
+        told: list[tuple[str, str]] = []
+        while True:
+            await asyncio.sleep(OBSERVE_S)
+            metrics.QUEUE.set(len(self.queue))
+            orphans = self.state.orphans()
+            metrics.ORPHANS.set(len(orphans))
+            if orphans != told:
+                told = orphans
+                self._log.warning("registrations that the log does not know are left alone", names=told)
+            if asyncio.get_running_loop().time() >= due:
+                due += self.settings.resync_seconds
+                self.concern(self.state.wanted)
+
+
+async def _first(stopping: asyncio.Event, *tasks: "asyncio.Task[object]") -> None:
+    """Return when told to stop or when one of the tasks ends; what it raised is raised."""
+    stop = asyncio.create_task(stopping.wait())
+    done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    for task in done - {stop}:
+        task.result()
+
+
+async def run(settings: SinkSettings, stopping: asyncio.Event) -> None:
+    """Run the sink until ``stopping`` is set. Raises ConfigError where no Kubernetes is configured."""
+    async with Health("sink", settings.http) as health:
+        api = await kube.connect(settings.kubeconfig, settings.context)
+        try:
+            await Sink(settings, kube.Kubernetes(api), health).run(stopping)
+        finally:
+            await api.close()

@@ -1,0 +1,11 @@
+"""What the sink tells Prometheus."""
+
+from prometheus_client import Counter, Gauge
+
+RECONCILES = Counter("muster_sink_reconciles", "Workloads looked at.")
+ACTIONS = Counter("muster_sink_actions", "Actions carried out, by kind.", ["kind"])
+RETRIES = Counter("muster_sink_retries", "Workloads put back, by reason.", ["reason"])
+QUEUE = Gauge("muster_sink_queue_depth", "Workloads that wait to be looked at.")
+REJECTED = Counter("muster_sink_rejected", "Records written to muster.rejected.", ["reason"])
+ORPHANS = Gauge("muster_sink_orphans", "Registrations of workloads that the log does not know; left alone.")
+RELISTS = Counter("muster_sink_relists", "Lists because a watch could not go on.", ["kind"])

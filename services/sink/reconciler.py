@@ -1,0 +1,119 @@
+"""Carries out what the plan asks for, step by step, until it asks for nothing.
+
+Its one rule: an answer goes out only after the write it tells of was acknowledged by Kubernetes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import structlog
+
+from services.sink import metrics
+from services.sink.core.actions import (
+    Action,
+    Answered,
+    AnswerSession,
+    CreateEntry,
+    CreateWar,
+    DeleteWar,
+    ForgetAnswer,
+    UpdateEntry,
+    UpdateStatus,
+    UpdateWar,
+)
+from services.sink.core.plan import Plan, forget, plan, refusal
+from services.sink.ports import Cluster, ConflictError, Exactly, InvalidError, Kind
+from services.sink.state import State
+
+MOST_ROUNDS = 8
+"""A workload needs four plans from nothing to registered; more means somebody writes against us."""
+
+Publish = Callable[[bytes, Answered | None], Awaitable[None]]
+"""Writes an answer under a workload's key, None takes it out; returns when it is durable."""
+
+
+class Reconciler:
+    """Brings one workload after the other to where it should be."""
+
+    def __init__(
+        self, cluster: Cluster, state: State, publish: Publish, now: Callable[[], datetime], pace: "Pace"
+    ) -> None:
+        """Take ``pace``, at which registrations may be removed."""
+        self.cluster = cluster
+        self.state = state
+        self.publish = publish
+        self.now = now
+        self.pace = pace
+        self._log = structlog.get_logger()
+
+    async def reconcile(self, key: bytes) -> None:
+        """Do what is to be done for one workload. Raises ClusterError where Kubernetes does not do it: try again."""
+        metrics.RECONCILES.inc()
+        for _ in range(MOST_ROUNDS):
+            steps = self._plan(key)
+            if any(isinstance(step, DeleteWar) for step in steps):
+                # It may have come back while it waited for its turn.
+                await self.pace.slot()
+                steps = self._plan(key)
+            if not steps:
+                return
+            for step in steps:
+                await self._do(key, step)
+        raise ConflictError(f"{key.decode()} was not settled in {MOST_ROUNDS} rounds: somebody else changes it as well")
+
+    def _plan(self, key: bytes) -> Plan:
+        wanted = self.state.wanted.get(key)
+        answer = self.state.answered.get(key)
+        if wanted is None:
+            return forget(answer)
+        return plan(wanted, answer, self.state.observed(wanted.workload.key), self.now())
+
+    async def _do(self, key: bytes, step: Action) -> None:
+        try:
+            await self._carry_out(key, step)
+        except InvalidError as error:
+            # Refused for what the object says: the agent is told, and it is tried again when something changes.
+            wanted = self.state.wanted[key]
+            for told in refusal(wanted, self.state.answered.get(key), str(error)):
+                await self._carry_out(key, told)
+            raise
+        metrics.ACTIONS.labels(type(step).__name__).inc()
+
+    async def _carry_out(self, key: bytes, step: Action) -> None:
+        match step:
+            case CreateWar(manifest):
+                self.state.put(Kind.WAR, await self.cluster.create(Kind.WAR, manifest))
+            case CreateEntry(manifest):
+                self.state.put(Kind.ENTRY, await self.cluster.create(Kind.ENTRY, manifest))
+            case UpdateWar(manifest):
+                self.state.put(Kind.WAR, await self.cluster.update(Kind.WAR, manifest))
+            case UpdateStatus(manifest):
+                self.state.put(Kind.WAR, await self.cluster.update(Kind.WAR, manifest, status=True))
+            case UpdateEntry(manifest):
+                self.state.put(Kind.ENTRY, await self.cluster.update(Kind.ENTRY, manifest))
+            case DeleteWar():
+                await self.cluster.delete(Kind.WAR, Exactly(*step))
+                self.state.gone(Kind.WAR, step.namespace, step.name, step.uid)
+                self._log.info("removed a registration", namespace=step.namespace, name=step.name)
+            case AnswerSession(answer):
+                await self.publish(key, answer)
+                self.state.answered[key] = answer
+                self._log.info("answered a session", answer=answer.type, key=key.decode(), session=answer.session)
+            case ForgetAnswer():
+                await self.publish(key, None)
+                self.state.answered.pop(key, None)
+
+
+class Pace:
+    """Lets things happen at most so often."""
+
+    def __init__(self, per_second: float) -> None:
+        self._gap = 1 / per_second
+        self._next = 0.0
+
+    async def slot(self) -> None:
+        """Return when it is time for one more."""
+        now = asyncio.get_running_loop().time()
+        self._next = max(self._next + self._gap, now)
+        await asyncio.sleep(self._next - now)

@@ -1,0 +1,98 @@
+"""The sink's side of Kafka: the compacted topics read whole, answers and dead letters written."""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+
+from schemas.codec import Rejection
+from schemas.message import instant
+from schemas.rejected import Rejected
+from schemas.topics import REGISTRATIONS, REJECTED, WORKLOADS
+from services.runtime.config import KafkaSettings
+from services.runtime.health import Health
+from services.runtime.kafka import answered, producer, read_to_end, reader
+from services.sink import metrics
+from services.sink.core.actions import Answered
+from services.sink.state import State
+
+POLL_MS = 1000
+
+
+class Records:
+    """Reads what is wanted and what was answered; writes answers."""
+
+    def __init__(self, settings: KafkaSettings, state: State, health: Health) -> None:
+        self.settings = settings
+        self.state = state
+        self.health = health
+        self._producer: AIOKafkaProducer | None = None
+        self._workloads: AIOKafkaConsumer | None = None
+        self._log = structlog.get_logger()
+
+    async def catch_up(self) -> None:
+        """Read both topics to their end, however long Kafka is away."""
+        self._producer = await producer(self.settings, health=self.health)
+        answers = await reader(self.settings, REGISTRATIONS, health=self.health)
+        try:
+            async for chunk in read_to_end(answers, self.health):
+                await self._take(chunk, self.state.take_answer)
+        finally:
+            await answers.stop()
+        self._workloads = await reader(self.settings, WORKLOADS, health=self.health)
+        async for chunk in read_to_end(self._workloads, self.health):
+            await self._take(chunk, self.state.take_workload)
+        self._log.info("caught up", workloads=len(self.state.wanted), answers=len(self.state.answered))
+
+    async def follow(self, concern: Callable[[Iterable[bytes]], None]) -> None:
+        """Take what is written from now on, until cancelled; aiokafka waits where Kafka is away."""
+        if self._workloads is None:
+            raise RuntimeError("catch_up comes before follow")
+        while True:
+            for chunk in (await self._workloads.getmany(timeout_ms=POLL_MS)).values():
+                concern(await self._take(chunk, self.state.take_workload))
+
+    async def _take(
+        self, chunk: Iterable[ConsumerRecord], take: Callable[[bytes, bytes | None], Rejection | None]
+    ) -> list[bytes]:
+        """Take records one by one; what is none goes to muster.rejected. Returns the keys."""
+        keys = []
+        for record in chunk:
+            key = record.key or b""
+            why = take(key, record.value)
+            if why is None:
+                keys.append(key)
+            else:
+                await self._reject(record, why)
+        return keys
+
+    async def _reject(self, record: ConsumerRecord, why: Rejection) -> None:
+        metrics.REJECTED.labels(why.reason).inc()
+        self._log.warning("rejected a record", topic=record.topic, offset=record.offset, why=why.message)
+        letter = Rejected.model_construct(
+            reason=why.reason,
+            message=why.message,
+            by="sink",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp=instant(record.timestamp),
+            key=record.key,
+            value=record.value,
+        )
+        await self._send(REJECTED, record.key, letter.to_json())
+
+    async def publish(self, key: bytes, answer: Answered | None) -> None:
+        """Write an answer, None takes it out; returns when it is durable, however long Kafka is away."""
+        await self._send(REGISTRATIONS, key, answer.to_json() if answer is not None else None)
+
+    async def _send(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        if self._producer is None:
+            raise RuntimeError("catch_up comes first")
+        await answered(self._producer.send_and_wait, topic, value, key, what="kafka producer", health=self.health)
+
+    async def close(self) -> None:
+        """Close the clients."""
+        for one in (self._workloads, self._producer):
+            if one is not None:
+                await one.stop()

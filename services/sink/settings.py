@@ -1,0 +1,24 @@
+"""Settings of the sink."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from services.runtime.config import ServiceSettings
+
+
+class SinkSettings(ServiceSettings):
+    """Everything the sink can be told."""
+
+    kubeconfig: Path | None = None
+    """Without it KUBECONFIG, ~/.kube/config, or a pod's service account."""
+    context: str | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] = 8
+    """Workloads reconciled at the same time."""
+    removals_per_second: Annotated[float, Field(gt=0, le=1000)] = 10.0
+    """At most so many registrations are removed; a flood of removals leaves time to stop it."""
+    resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300.0
+    """How often every workload is looked at again, in case anything was missed."""
+    drain_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """How long what is being reconciled may take after SIGTERM."""

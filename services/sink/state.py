@@ -1,0 +1,116 @@
+"""What the sink knows: what is wanted, what was answered, what is observed, all by the workload's key."""
+
+from schemas.codec import Rejection, decode_answer, decode_workload
+from schemas.names import WorkloadKey, parse_key
+from schemas.rejected import RejectReason
+from schemas.workloads import Workload
+from services.sink.core.actions import Answered
+from services.sink.core.objects import Entry, Group, Manifest, War
+from services.sink.core.plan import Observed
+from services.sink.ports import Kind
+
+Place = tuple[str, str]
+"""Namespace and name."""
+
+
+class State:
+    """The newest of everything; filled by the readers and the watches."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[bytes, Workload] = {}
+        self.answered: dict[bytes, Answered] = {}
+        self.objects: dict[Kind, dict[Place, Manifest]] = {kind: {} for kind in Kind}
+        self._by_name: dict[Place, set[bytes]] = {}
+        self._by_group: dict[Place, set[bytes]] = {}
+
+    def take_workload(self, key: bytes, value: bytes | None) -> Rejection | None:
+        """Take a record of muster.workloads if it is newer; return why it is none."""
+        parsed = parse_key(key)
+        if parsed is None:
+            return Rejection(RejectReason.KEY_MISMATCH, "the key is not <namespace>/<group>/<workload-identity>")
+        if value is None:
+            self.wanted.pop(key, None)
+            return None
+        state = decode_workload(value)
+        if isinstance(state, Rejection):
+            return state
+        if state.workload.key != parsed:
+            return Rejection(RejectReason.KEY_MISMATCH, f"the body is of {'/'.join(state.workload.key)}")
+        known = self.wanted.get(key)
+        if known is None or state.revision > known.revision:
+            self.wanted[key] = state
+            self._index(key, parsed)
+        return None
+
+    def _index(self, key: bytes, parsed: WorkloadKey) -> None:
+        self._by_name.setdefault((parsed.namespace, parsed.war_name), set()).add(key)
+        self._by_group.setdefault((parsed.namespace, parsed.group), set()).add(key)
+
+    def take_answer(self, key: bytes, value: bytes | None) -> Rejection | None:
+        """Take a record of muster.registrations; return why it is none."""
+        if value is None:
+            self.answered.pop(key, None)
+            return None
+        answer = decode_answer(value)
+        if isinstance(answer, Rejection):
+            return answer
+        self.answered[key] = answer
+        return None
+
+    def replace(self, kind: Kind, items: list[Manifest]) -> set[bytes]:
+        """Take a whole list; return the keys of the workloads it may concern: those of what is gone as well."""
+        before = self.objects[kind]
+        self.objects[kind] = {place(item): item for item in items}
+        return {key for where in before.keys() | self.objects[kind].keys() for key in self.keys(kind, where)}
+
+    def put(self, kind: Kind, item: Manifest) -> set[bytes]:
+        """Take an object that appeared or changed, unless a newer one is known; return the keys it concerns."""
+        known = self.objects[kind].get(place(item))
+        if known is None or _version(item) >= _version(known) or known["metadata"]["uid"] != item["metadata"]["uid"]:
+            self.objects[kind][place(item)] = item
+        return self.keys(kind, place(item))
+
+    def drop(self, kind: Kind, item: Manifest) -> set[bytes]:
+        """Forget an object that was deleted, unless it is there anew; return the keys it concerns."""
+        where = place(item)
+        self.gone(kind, *where, item["metadata"]["uid"])
+        return self.keys(kind, where)
+
+    def gone(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Forget exactly this object."""
+        known = self.objects[kind].get((namespace, name))
+        if known is not None and known["metadata"]["uid"] == uid:
+            del self.objects[kind][namespace, name]
+
+    def keys(self, kind: Kind, where: Place) -> set[bytes]:
+        """Return the keys of the workloads that an object concerns."""
+        if kind is Kind.NAMESPACE:
+            return {key for place, keys in self._by_group.items() if place[0] == where[1] for key in keys}
+        return (self._by_group if kind is Kind.GROUP else self._by_name).get(where, set())
+
+    def observed(self, key: WorkloadKey) -> Observed:
+        """Return what Kubernetes has for a workload."""
+        name = (key.namespace, key.war_name)
+        group = self.objects[Kind.GROUP].get((key.namespace, key.group))
+        war, entry = self.objects[Kind.WAR].get(name), self.objects[Kind.ENTRY].get(name)
+        return Observed(
+            namespace=("", key.namespace) in self.objects[Kind.NAMESPACE],
+            group=Group.of(group) if group else None,
+            war=War.of(war) if war else None,
+            entry=Entry.of(entry) if entry else None,
+        )
+
+    def orphans(self) -> list[Place]:
+        """Return the registrations of workloads that the log does not know."""
+        known = {(one.workload.namespace, one.workload.key.war_name) for one in self.wanted.values()}
+        return sorted(self.objects[Kind.WAR].keys() - known)
+
+
+def place(item: Manifest) -> Place:
+    """Return where an object stands."""
+    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
+
+
+def _version(item: Manifest) -> int:
+    """Return the resourceVersion as a number: comparable since Kubernetes 1.35 (KEP-5504)."""
+    return int(item["metadata"]["resourceVersion"])
