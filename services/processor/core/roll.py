@@ -6,55 +6,33 @@ decided, and decide nothing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 from schemas.codec import Rejection, decode_event, plain_heartbeat
 from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, Tick
-from schemas.message import instant
-from schemas.rejected import Rejected, RejectReason
-from schemas.topics import EVENTS
 from schemas.workloads import Presence
 from services.processor.core import session, verdict
-from services.processor.core.attendance import Attendance
+from services.processor.core.book import Book
 from services.processor.core.record import (
     Appended,
     Effect,
     Emit,
     Notice,
     NoticeKind,
-    Reject,
-    Store,
 )
-from services.processor.core.rows import PartitionRow, WorkloadRow, decode, encode, is_partition_key
+from services.processor.core.rows import PartitionRow, decode, is_partition_key
 from services.processor.core.rules import Rules
 
 _CONNECTED = Presence.CONNECTED
 """Looked up once: for each heartbeat it would be a property of the enumeration."""
 
 
-class Counts(NamedTuple):
-    """How many workloads of the partition are in which presence."""
-
-    connected: int
-    unknown: int
-    absent: int
-
-
-class Roll:
+class Roll(Book):
     """The state of one partition. Not thread-safe; a function of its rows and the records folded since."""
 
     def __init__(self, partition: int, rules: Rules, belongs: Callable[[bytes], bool] = lambda _key: True) -> None:
         """``belongs(key)`` tells whether the partitioner sends a key to this partition."""
-        self.rules = rules
-        self.belongs = belongs
-        self.state = PartitionRow(partition)
-        self.rows: dict[bytes, WorkloadRow] = {}
-        self.attendance = Attendance()
-        self.absent: dict[bytes, int] = {}
-        """Roll at which each absent workload became so, oldest first."""
-        self.removed: dict[bytes, int] = {}
-        self.void = False
-        self.overridden = False
+        super().__init__(partition, rules, belongs)
         self.position = 0
         """Offset of the next record to fold; what is below it was folded by this object."""
         self._untold: dict[int, list[bytes]] = {}
@@ -105,22 +83,6 @@ class Roll:
         While history is read again, what it tells may never have been told before: no further than that.
         """
         return min(self.state.resume, self.position) if self._history >= 0 else self.state.resume
-
-    @property
-    def window(self) -> int:
-        """Number of the open window."""
-        return self.state.window
-
-    @property
-    def braked(self) -> bool:
-        """Whether marking absent is suspended."""
-        return self.state.braked
-
-    @property
-    def counts(self) -> Counts:
-        """How many are in which presence; costs a pass over the attendance."""
-        unknown = len(self.attendance.unknown)
-        return Counts(self.attendance.population() - unknown, unknown, len(self.absent))
 
     def fold(self, record: Appended) -> Sequence[Effect]:
         """Apply one record; return its effects in the order in which they must be carried out."""
@@ -207,24 +169,3 @@ class Roll:
             if row.presence is Presence.CONNECTED and row.revision <= self._history and not known:
                 attendance.missed[key] = (0, row.seq)
         self._history = -1
-
-    def reject(self, record: Appended, why: Rejection) -> Reject:
-        """Return the dead letter of a record."""
-        message = Rejected.model_construct(
-            reason=RejectReason(why.reason),
-            message=why.message,
-            by="processor",
-            topic=EVENTS,
-            partition=self.state.partition,
-            offset=record.offset,
-            timestamp=instant(record.timestamp),
-            key=record.key,
-            value=record.value,
-        )
-        return Reject(record.key, message.to_json(), why.reason)
-
-    def change(self, key: bytes, row: WorkloadRow, effects: list[Effect]) -> None:
-        """Take a new state of a workload: tell it, then store it."""
-        self.rows[key] = row
-        effects.append(Emit(key, row.outcome()))
-        effects.append(Store(key, encode(row)))

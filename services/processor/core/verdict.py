@@ -4,18 +4,14 @@ A tick closes the window it names (DESIGN.md, rule 2). Told again after a crash 
 some of its rows were stored and others not: whoever it marked is still counted where it stood before.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from schemas.events import Tick
 from schemas.workloads import Presence, Reason
+from services.processor.core.book import Book
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Rule, Store
 from services.processor.core.rows import PartitionRow, encode, partition_key
-
-if TYPE_CHECKING:
-    from services.processor.core.roll import Roll
 
 
 class _Mark(NamedTuple):
@@ -26,28 +22,28 @@ class _Mark(NamedTuple):
     words: str
 
 
-def close_window(roll: Roll, record: Appended, tick: Tick, effects: list[Effect]) -> None:
+def close_window(book: Book, record: Appended, tick: Tick, effects: list[Effect]) -> None:
     """Close the open window, unless the tick names another one or comes too soon."""
-    state = roll.state
+    state = book.state
     if tick.window != state.window:
         effects.append(Ignored(Rule.TICK_NOT_CURRENT))
         return
     # None: nothing is known of how long the first window was. Negative: the broker's clock went back.
     elapsed = None if state.opened is None else record.timestamp - state.opened
-    if elapsed is not None and 0 <= elapsed * 2 < roll.rules.window_ms:
+    if elapsed is not None and 0 <= elapsed * 2 < book.rules.window_ms:
         effects.append(Ignored(Rule.TICK_TOO_SOON))
         return
-    void = roll.void or elapsed is None or elapsed < 0
-    missed, braked = _call(roll, record, effects, void=void)
+    void = book.void or elapsed is None or elapsed < 0
+    missed, braked = _call(book, record, effects, void=void)
     counted = not void and not braked
     rolls = state.rolls + counted
     if counted:
-        _remove(roll, record, rolls, effects)
-        _forget(roll, rolls, effects)
-    roll.attendance.close(missed)
-    roll.void = False
-    roll.overridden = roll.overridden and void  # a void window decides nothing: the order waits for the next tick
-    roll.state = PartitionRow(
+        _remove(book, record, rolls, effects)
+        _forget(book, rolls, effects)
+    book.attendance.close(missed)
+    book.void = False
+    book.overridden = book.overridden and void  # a void window decides nothing: the order waits for the next tick
+    book.state = PartitionRow(
         partition=state.partition,
         window=state.window + 1,
         rolls=rolls,
@@ -55,66 +51,66 @@ def close_window(roll: Roll, record: Appended, tick: Tick, effects: list[Effect]
         revision=record.offset,
         resume=state.revision + 1,
         braked=braked,
-        overridden=roll.overridden,
+        overridden=book.overridden,
         missed={key.decode(): seen for key, seen in missed.items()},
     )
-    effects.append(Store(partition_key(state.partition), encode(roll.state)))
+    effects.append(Store(partition_key(state.partition), encode(book.state)))
 
 
 def _call(
-    roll: Roll, record: Appended, effects: list[Effect], *, void: bool
+    book: Book, record: Appended, effects: list[Effect], *, void: bool
 ) -> tuple[dict[bytes, tuple[int, int]], bool]:
     """Mark who missed too many windows; return who is missing still, and whether the partition is braked."""
     step = 0 if void else 1
     missed: dict[bytes, tuple[int, int]] = {}
     due: dict[bytes, int] = {}
-    for key, count, seq in roll.attendance.silent():
-        if not void and count + step >= roll.rules.missed_windows:
+    for key, count, seq in book.attendance.silent():
+        if not void and count + step >= book.rules.missed_windows:
             due[key] = seq
         else:
             missed[key] = (count + step, seq)
     if void:
-        return missed, roll.braked
-    waiting = len(due.keys() | roll.attendance.unknown)
-    population = roll.attendance.population()
-    braked = _brake(roll, waiting, population, effects)
+        return missed, book.braked
+    waiting = len(due.keys() | book.attendance.unknown)
+    population = book.attendance.population()
+    braked = _brake(book, waiting, population, effects)
     if braked:
         words = (
-            f"{waiting} of {population} agents of partition {roll.state.partition} fell silent together; nobody is "
+            f"{waiting} of {population} agents of partition {book.state.partition} fell silent together; nobody is "
             "marked absent until they are back or an operator releases the brake"
         )
-        _mark(roll, due, record, effects, _Mark(Presence.UNKNOWN, Reason.SUSPENDED, words))
+        _mark(book, due, record, effects, _Mark(Presence.UNKNOWN, Reason.SUSPENDED, words))
     else:
-        seconds = roll.rules.window_ms / 1000
-        words = f"not heard of in {roll.rules.missed_windows} successive windows of {seconds:g} s"
-        due |= {key: roll.rows[key].seq for key in sorted(roll.attendance.unknown - due.keys())}
-        _mark(roll, due, record, effects, _Mark(Presence.ABSENT, Reason.MISSED_WINDOWS, words))
+        seconds = book.rules.window_ms / 1000
+        words = f"not heard of in {book.rules.missed_windows} successive windows of {seconds:g} s"
+        due |= {key: book.rows[key].seq for key in sorted(book.attendance.unknown - due.keys())}
+        _mark(book, due, record, effects, _Mark(Presence.ABSENT, Reason.MISSED_WINDOWS, words))
     return missed, braked
 
 
-def _brake(roll: Roll, waiting: int, population: int, effects: list[Effect]) -> bool:
+def _brake(book: Book, waiting: int, population: int, effects: list[Effect]) -> bool:
     """Decide whether so many fell silent that the observer is to be doubted (DESIGN.md, "Brake")."""
-    rules = roll.rules
-    if roll.braked:
+    rules = book.rules
+    if book.braked:
         braked = waiting > rules.brake_release_share * population
     else:
         braked = waiting >= rules.brake_least and waiting > rules.brake_share * population
-    braked = braked and not roll.overridden
-    if braked != roll.braked:
+    braked = braked and not book.overridden
+    if braked != book.braked:
         kind = NoticeKind.BRAKED if braked else NoticeKind.RELEASED
-        effects.append(Notice(kind, f"window {roll.window}: {waiting} of {population} agents are silent"))
+        effects.append(Notice(kind, f"window {book.window}: {waiting} of {population} agents are silent"))
     return braked
 
 
-def _mark(roll: Roll, due: dict[bytes, int], record: Appended, effects: list[Effect], mark: _Mark) -> None:
+def _mark(book: Book, due: dict[bytes, int], record: Appended, effects: list[Effect], mark: _Mark) -> None:
     """Change the presence of silent workloads; one whose row tells of this tick was stored before a crash."""
     for key, seq in due.items():
-        roll.attendance.leave(key)
+        book.attendance.leave(key)
         if mark.presence is Presence.UNKNOWN:
-            roll.attendance.unknown.add(key)
+            book.attendance.unknown.add(key)
         else:
-            roll.absent.setdefault(key, roll.state.rolls + 1)
-        row = roll.rows[key]
+            book.absent.setdefault(key, book.state.rolls + 1)
+        row = book.rows[key]
         if row.revision >= record.offset:
             continue
         changed = replace(
@@ -125,19 +121,19 @@ def _mark(roll: Roll, due: dict[bytes, int], record: Appended, effects: list[Eff
             message=mark.words,
             since=record.timestamp,
             revision=record.offset,
-            window=roll.window,
-            away=roll.absent.get(key, 0),
+            window=book.window,
+            away=book.absent.get(key, 0),
         )
-        roll.change(key, changed, effects)
+        book.change(key, changed, effects)
 
 
-def _remove(roll: Roll, record: Appended, rolls: int, effects: list[Effect]) -> None:
+def _remove(book: Book, record: Appended, rolls: int, effects: list[Effect]) -> None:
     """Remove whoever has been absent for the whole grace."""
-    grace = roll.rules.grace_windows
-    for key in sorted(key for key, away in roll.absent.items() if rolls - away >= grace):
-        row = roll.rows[key]
-        del roll.absent[key]
-        roll.removed[key] = rolls
+    grace = book.rules.grace_windows
+    for key in sorted(key for key, away in book.absent.items() if rolls - away >= grace):
+        row = book.rows[key]
+        del book.absent[key]
+        book.removed[key] = rolls
         changed = replace(
             row,
             presence=Presence.REMOVED,
@@ -145,17 +141,17 @@ def _remove(roll: Roll, record: Appended, rolls: int, effects: list[Effect]) -> 
             message=f"absent for {grace} windows after: {row.message}",
             since=record.timestamp,
             revision=record.offset,
-            window=roll.window,
+            window=book.window,
             closed=True,
             away=rolls,
         )
-        roll.change(key, changed, effects)
+        book.change(key, changed, effects)
 
 
-def _forget(roll: Roll, rolls: int, effects: list[Effect]) -> None:
+def _forget(book: Book, rolls: int, effects: list[Effect]) -> None:
     """Drop the rows of those removed long ago."""
-    keep = roll.rules.forget_windows
-    for key in sorted(key for key, removed in roll.removed.items() if rolls - removed >= keep):
-        del roll.removed[key], roll.rows[key]
+    keep = book.rules.forget_windows
+    for key in sorted(key for key, removed in book.removed.items() if rolls - removed >= keep):
+        del book.removed[key], book.rows[key]
         effects.append(Emit(key, None))
         effects.append(Store(key, None))
