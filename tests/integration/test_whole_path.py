@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas import topics
+from schemas.workloads import Presence
 from services.agent.fleet import introductions
 from services.agent.settings import FleetSettings
 from services.local.child import Child
@@ -23,9 +24,9 @@ STEADY, DYING, RETURNING, LEAVING, LATE = (140, 1), (16, 2), (16, 3), (14, 4), (
 """Size and seed of each fleet: there all the time; killed for good; killed and back; gone in order and back; late."""
 
 
-def keys_of(world: World, fleet: tuple[int, int]) -> set[bytes]:
-    settings = FleetSettings(size=fleet[0], seed=fleet[1], groups=world.groups)
-    return {introduction.key.to_bytes() for introduction in introductions(settings)}
+def keys_of(world: World, *fleets: tuple[int, int]) -> set[bytes]:
+    settings = [FleetSettings(size=size, seed=seed, groups=world.groups) for size, seed in fleets]
+    return {introduction.key.to_bytes() for fleet in settings for introduction in introductions(fleet)}
 
 
 @pytest.mark.integration
@@ -54,20 +55,19 @@ async def everybody_joins(world: World) -> tuple[Child, Child, Child, Child]:
         world.fleet("returning", *RETURNING),
         world.fleet("leaving", *LEAVING),
     )
-    everybody = keys_of(world, STEADY) | keys_of(world, DYING) | keys_of(world, RETURNING) | keys_of(world, LEAVING)
-    await world.connected(everybody, "True")
+    await world.connected(keys_of(world, STEADY, DYING, RETURNING, LEAVING), "True")
     return fleets
 
 
 async def agents_go_while_the_processor_is_killed(world: World, away: list[Child]) -> None:
     """Let agents die and leave, and kill the processor in the midst of it: its successor finds them all out."""
     dying, returning, leaving = away
-    await dying.kill()
-    await leaving.stop()
-    await world.child("processor").kill()
-    await returning.kill()
+    await world.kill(dying)
+    await world.stop(leaving)
+    await world.kill(world.child("processor"))
+    await world.kill(returning)
     await world.ready(world.processor())
-    await world.connected(keys_of(world, DYING) | keys_of(world, RETURNING), "False")
+    await world.connected(keys_of(world, DYING, RETURNING), "False")
 
 
 async def workers_come_and_the_sink_is_killed(world: World) -> None:
@@ -75,31 +75,31 @@ async def workers_come_and_the_sink_is_killed(world: World) -> None:
     world.fleet("late", *LATE)
     world.fleet("returning", *RETURNING)
     second = world.processor()
-    await world.child("sink").kill()
+    await world.kill(world.child("sink"))
     await eventually(shared_by(world, 2), "two workers to share the partitions", within_s=60)
     await world.ready(second)
     await world.ready(world.sink())
-    await world.connected(keys_of(world, LATE) | keys_of(world, RETURNING), "True")
+    await world.connected(keys_of(world, LATE, RETURNING), "True")
 
 
 async def the_broker_restarts_with_its_data(world: World) -> None:
     """Restart the broker hard; those who died are removed, those who left come back, and the second worker goes."""
     await world.broker.kill()
     await world.broker.start()
-    await world.connected(keys_of(world, DYING) | keys_of(world, LEAVING), None)
+    await world.connected(keys_of(world, DYING, LEAVING), None)
     world.fleet("leaving", *LEAVING)
     await world.connected(keys_of(world, LEAVING), "True")
-    await world.child("processor").stop()
+    await world.stop(world.child("processor"))
     await eventually(shared_by(world, 1), "one worker to have all partitions", within_s=60)
     await world.connected(keys_of(world, STEADY), "True")
 
 
 async def all_is_still(world: World) -> None:
     """End the ticks first, then the agents, without goodbye: nothing is appended any more."""
-    await world.child("processor").stop()
+    await world.stop(world.child("processor"))
     for child in world.children:
         if child.running and "fleet" in child.name:
-            await child.kill()
+            await world.kill(child)
 
 
 def shared_by(world: World, workers: int) -> Callable[[], Awaitable[bool]]:
@@ -141,5 +141,9 @@ async def disagreements(world: World) -> str:
         *(f"{offset}: rejected" for offset in verdicts.rejected),
         *(f"{entry}: WorkloadEntry and WAR are not both there" for entry in sorted(named ^ await world.entries())),
     ]
-    missing = 200 - len(known)
-    return "\n".join([*found, *([f"{missing} workloads were never told of"] if missing else [])])
+    dead = keys_of(world, DYING)
+    for key in sorted(keys_of(world, STEADY, DYING, RETURNING, LEAVING, LATE)):
+        expected = Presence.REMOVED if key in dead else Presence.CONNECTED
+        if key not in known or known[key].presence is not expected:
+            found.append(f"{key.decode()}: should be {expected.value} in the end, is {known.get(key)}")
+    return "\n".join(found)

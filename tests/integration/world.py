@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +67,8 @@ class World:
         self.folder = folder
         self.settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
         self.children: list[Child] = []
+        self.ended: set[Child] = set()
+        """Those that were ended on purpose."""
         self.ports: dict[str, int] = {}
         mark = uuid.uuid4().hex[:6]
         self.namespaces = (f"bookinfo-{mark}", f"shop-{mark}")
@@ -115,6 +118,22 @@ class World:
         self.children.append(child)
         return child
 
+    async def kill(self, child: Child) -> None:
+        """End a process as a crash would."""
+        self.ended.add(child)
+        await child.kill()
+
+    async def stop(self, child: Child) -> None:
+        """End a process in order: SIGTERM, and it has drained."""
+        self.ended.add(child)
+        status = await child.stop()
+        assert status == 0, f"{child.name} did not drain: status {status}\n{child.tail()}"
+
+    def all_run(self) -> None:
+        """Fail the test where a process ended by itself."""
+        for child in self.children:
+            assert child.running or child in self.ended, f"{child.name} ended with {child.status}:\n{child.tail()}"
+
     def child(self, name: str) -> Child:
         """Return the oldest running process of this name."""
         return next(child for child in self.children if child.running and child.name.split("-", 1)[1] == name)
@@ -152,7 +171,7 @@ class World:
         """Wait until a process says of itself that it is ready."""
 
         async def says_so() -> bool:
-            assert child.running, f"{child.name} ended with {child.status}:\n{child.tail()}"
+            self.all_run()
             return (await self.http(child, "readyz"))[0] == 200
 
         await eventually(says_so, f"{child.name} to be ready", within_s=within_s)
@@ -229,13 +248,20 @@ class World:
 
     async def connected(self, keys: Iterable[bytes], status: str | None, within_s: float = 60) -> None:
         """Wait until the WARs of all ``keys`` say this of their agent; None: until they are gone."""
-        wanted = list(keys)
+        wanted = set(keys)
+        seen: Counter[str | None] = Counter()
 
         async def so() -> bool:
+            nonlocal seen
+            self.all_run()
             wars = await self.wars()
-            return all(_status(wars.get(key)) == status for key in wanted)
+            seen = Counter(_status(wars.get(key)) for key in wanted)
+            return set(seen) == {status}
 
-        await eventually(so, f"AgentConnected {status} for {len(wanted)} workloads", within_s=within_s, every_s=0.25)
+        try:
+            await eventually(so, f"AgentConnected {status}", within_s=within_s, every_s=0.25)
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {dict(seen)}; logs: {self.folder}") from None
 
 
 def _status(war: War | None) -> str | None:
