@@ -43,7 +43,9 @@ def definitions(
         "delete.retention.ms": str(7 * _DAY_MS),
     }
     # A zombie owner's late row must not be all that is left of a key before a reader saw the newer one (ADR 0004).
-    changelog = {**compacted, "min.compaction.lag.ms": str(3600 * 1000)}
+    # The row of a partition names everybody who is missing: room for some 80 000 of them.
+    room = {"min.compaction.lag.ms": str(3600 * 1000), "max.message.bytes": str(8 * 1024 * 1024)}
+    changelog = {**compacted, **room}
     retention = str(retention_days * _DAY_MS)
     return (
         TopicDefinition(EVENTS, partitions, {**append_time, "cleanup.policy": "delete", "retention.ms": retention}),

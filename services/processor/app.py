@@ -103,8 +103,8 @@ class Worker:
 
     async def drain(self, within_s: float) -> None:
         """End in order: fold no more, commit what was folded, leave the group. Raises TimeoutError: crash."""
-        await self.ownership.hold()
         async with asyncio.timeout(within_s):
+            await self.ownership.hold()
             if self.app.consumer.started:
                 await self.app.consumer.commit()
             await self.app.stop()

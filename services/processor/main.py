@@ -56,6 +56,7 @@ async def _work(settings: ProcessorSettings, partitions: int, health: Health, st
 
     Raises what crashed it; KafkaError only where the worker could end in order, so that another may begin.
     """
+    health.alive("worker", ok=True)
     crashed: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
 
     def fatal(error: BaseException) -> None:

@@ -16,8 +16,8 @@ from services.processor import metrics
 from services.runtime.config import KafkaSettings
 
 MAX_BATCH_BYTES = 128 * 1024
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""Room for the dead letter of the largest record Kafka takes by default (schemas.topics, muster.rejected)."""
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+"""As much as the changelog takes in one record (schemas.topics): a partition's row names everybody who is missing."""
 
 
 class SendError(Exception):

@@ -71,5 +71,7 @@ async def test_a_worker_waits_for_a_kafka_that_went_away_and_nobody_expires_mean
     await eventually(noticed, "the worker to notice", within_s=60)
     await kafka.start()
     await house.rolled(await house.tell(homes, range(3, 10)))
+    assert (await house.page(worker, "healthz"))[0] == 200
+    await house.ready(worker)
     await house.drain(worker)
     assert await house.disagreements() == []

@@ -1,0 +1,107 @@
+"""The owner's ticker: time passes only where Kafka takes its ticks."""
+
+import asyncio
+
+from aiokafka.errors import KafkaConnectionError
+
+from schemas.codec import decode_event
+from schemas.events import Resumed, Tick
+from schemas.names import CONTROL_KEY
+from services.processor.chunk import Chunk
+from services.processor.core.rules import Rules
+from services.processor.ownership import Ownership
+from services.processor.ticks import Ticker
+from tests.support.logs import Log, LogRecord
+from tests.unit.processor.outbox import KeptOutbox
+
+
+class Site:
+    """One partition, a clock that a test moves, and a log that takes records or does not."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.log = Log()
+        self.down = False
+        self.ownership = Ownership(Rules(window_ms=1000), 1, KeptOutbox())
+        self.ticker = Ticker(self.ownership, self.append, 1000, lambda: self.now)
+
+    async def append(self, _topic: str, partition: int, key: bytes, value: bytes) -> int:
+        if self.down:
+            raise KafkaConnectionError("no broker")
+        assert (partition, key) == (0, CONTROL_KEY)
+        return self.log.append(key, value)
+
+    async def later(self, seconds: float) -> None:
+        """Move the clock, and let the ticker do what is due."""
+        self.now += seconds
+        self.log.now += round(seconds * 1000)
+        if not self.ownership.held:
+            self.ticker._follow()
+            self.ticker._append_due()
+        await asyncio.gather(*self.ticker._under_way)
+
+    async def fold(self) -> None:
+        """Fold what is in the log."""
+        await self.ownership.fold(Chunk(0, self.ownership.generation, None, self.log.records))
+        self.ownership.owned[0].delivered = None
+
+    def said(self) -> list[str | int]:
+        """Return what stands in the log: windows of ticks, and the names of others."""
+        return [_short(record) for record in self.log.records]
+
+
+def _short(record: LogRecord) -> str | int:
+    event = decode_event(record.key, record.value)
+    return event.window if isinstance(event, Tick) else type(event).__name__
+
+
+async def test_an_owner_resumes_and_then_ticks_once_a_window() -> None:
+    site = Site()
+    site.ownership.take(1, {0: ()})
+    for _ in range(4):
+        await site.later(1)
+        await site.fold()
+    await site.later(0.5)
+    assert site.said() == [Resumed.__name__, 0, 1, 2]
+
+
+async def test_while_the_group_rebalances_no_tick_is_appended() -> None:
+    site = Site()
+    await site.later(1)
+    assert site.said() == []
+
+
+async def test_a_tick_that_kafka_does_not_take_is_made_up_for_once_and_not_for_each_window_missed() -> None:
+    site = Site()
+    site.ownership.take(1, {0: ()})
+    await site.later(0)
+    await site.fold()
+    site.down = True
+    for _ in range(5):
+        await site.later(60)
+    site.down = False
+    await site.later(60)
+    await site.later(0.9)
+    assert site.said() == [Resumed.__name__, 0]
+
+
+async def test_a_partition_that_is_kept_through_a_rebalance_is_not_resumed_again() -> None:
+    site = Site()
+    site.ownership.take(1, {0: ()})
+    await site.later(0)
+    await site.fold()
+    site.ownership.take(2, {0: ()})
+    await site.fold()
+    await site.later(1)
+    assert site.said() == [Resumed.__name__, 0]
+
+
+async def test_a_partition_that_others_may_have_owned_in_between_is_resumed_again() -> None:
+    site = Site()
+    site.ownership.take(1, {0: ()})
+    await site.later(0)
+    site.ownership.take(2, {})
+    await site.later(0)
+    site.ownership.take(3, {0: ()})
+    await site.later(0)
+    assert site.said() == [Resumed.__name__, Resumed.__name__]
