@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from services.local.child import StartError
-from services.local.remote import DEFAULT_FOLDER, LOG, Running
+from services.local.remote import DEFAULT_FOLDER, Running, forget
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +35,7 @@ def up(
     """
     if fresh:
         _end(folder)
-        _forget(folder)
+        forget(folder)
     try:
         running = Running.start(folder)
         state = asyncio.run(running.state())
@@ -48,13 +47,6 @@ def up(
         _err.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error
     status(folder)
-
-
-def _forget(folder: Path) -> None:
-    """Remove the data of an earlier run, and nothing else, of a folder where a stack has been."""
-    if (folder / LOG).exists():
-        for part in ("kafka", "kube", "logs"):
-            shutil.rmtree(folder / part, ignore_errors=True)
 
 
 async def _wait(running: Running) -> None:

@@ -1,6 +1,7 @@
 """The running local stack, as other processes see and steer it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -111,3 +112,10 @@ class Running(NamedTuple):
             raise StartError(
                 f"the local stack in {self.folder} no longer answers ({error}); its log is {log}"
             ) from error
+
+
+def forget(folder: Path) -> None:
+    """Remove the data of an earlier run, and nothing else, of a folder where a stack has been."""
+    if (folder / LOG).exists():
+        for part in ("kafka", "kube", "logs"):
+            shutil.rmtree(folder / part, ignore_errors=True)

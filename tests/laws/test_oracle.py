@@ -37,7 +37,7 @@ def _said(transitions: list[Transition]) -> list[tuple[object, ...]]:
     return [(t.offset, t.key, tuple(t.state) if t.state is not None else None) for t in transitions]
 
 
-@settings(deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(steps)
 def test_the_processor_and_the_oracle_tell_the_same_transitions_of_any_log(script: list[Step]) -> None:
     agents = written(script)
@@ -45,7 +45,7 @@ def test_the_processor_and_the_oracle_tell_the_same_transitions_of_any_log(scrip
     assert sorted(_told(agents.effects), key=repr) == sorted(_said(verdicts.transitions), key=repr)
 
 
-@settings(deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(steps)
 def test_the_processor_and_the_oracle_reject_the_same_records(script: list[Step]) -> None:
     agents = written(script)
@@ -53,7 +53,7 @@ def test_the_processor_and_the_oracle_reject_the_same_records(script: list[Step]
     assert rejected == oracle({0: agents.records}, _rules(RULES), PARTITIONS).rejected
 
 
-@settings(deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(steps)
 def test_the_processor_and_the_oracle_count_the_same_windows(script: list[Step]) -> None:
     agents = written(script)

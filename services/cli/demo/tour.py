@@ -65,8 +65,8 @@ class Tour:
             "built (once, minutes; afterwards it comes from the cache)."
         )
         self.show.chapter("The roll call, from the topics", words)
-        with self.show.console.status("starting Kafka…"):
-            await self.world.kafka()
+        with self.show.console.status("Kafka: starting") as status:
+            await self.world.kafka(status.update)
         await self.world.processor()
         await self.world.fleet()
         for machine in (RATER, BOOKKEEPER):
@@ -81,7 +81,8 @@ class Tour:
             "nothing: it reads the newest state of every workload from the compacted topic and makes it so."
         )
         self.show.chapter("Into Kubernetes", words)
-        await self.world.kubernetes()
+        with self.show.console.status("Kubernetes API: starting") as status:
+            await self.world.kubernetes(status.update)
         await self.world.kubectl("apply", "-f", "-", stdin=GROUPS)
         await self.world.sink()
         await self.show.until(f"{EVERYBODY} WARs", self._all_there)

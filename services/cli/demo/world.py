@@ -2,16 +2,17 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from services.local import crds
-from services.local.remote import Running
+from services.local.cli import described
+from services.local.remote import Running, forget
 from services.runtime import topics
 from services.runtime.config import KafkaSettings
 
@@ -62,18 +63,19 @@ class World:
         self.bootstrap_servers = ""
         self.kubeconfig: Path | None = None
 
-    async def kafka(self) -> None:
-        """Wait for Kafka and create the topics."""
-        self.bootstrap_servers = (await self._ready("kafka"))["bootstrap_servers"]
+    async def kafka(self, tell: Callable[[str], None]) -> None:
+        """Wait for Kafka and create the topics; ``tell`` is told how far it is."""
+        self.bootstrap_servers = (await self._ready("kafka", tell))["bootstrap_servers"]
         await topics.apply(KafkaSettings(bootstrap_servers=self.bootstrap_servers))
 
-    async def kubernetes(self) -> None:
+    async def kubernetes(self, tell: Callable[[str], None]) -> None:
         """Wait for the Kubernetes API; its first build takes minutes."""
-        self.kubeconfig = Path((await self._ready("kube"))["kubeconfig"])
+        self.kubeconfig = Path((await self._ready("kube", tell))["kubeconfig"])
 
-    async def _ready(self, part: str) -> dict[str, Any]:
+    async def _ready(self, part: str, tell: Callable[[str], None]) -> dict[str, Any]:
         while True:
             told: dict[str, Any] = (await self.stack.state())[part]
+            tell(described(part, told))
             if told["state"] == "failed":
                 raise RuntimeError(told["why"])
             if told["state"] == "ready":
@@ -133,5 +135,5 @@ def fresh(folder: Path) -> World:
     earlier = Running.find(folder)
     if earlier is not None:
         earlier.end()
-    shutil.rmtree(folder, ignore_errors=True)
+    forget(folder)
     return World(Running.start(folder))

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from services.local.cli import _forget, app, described
+from services.local.cli import app, described
+from services.local.remote import forget
 
 
 def test_a_folder_where_no_stack_has_been_is_not_emptied(tmp_path: Path) -> None:
     """`--folder ~ --fresh` is a slip of the hand, not a wish."""
     (tmp_path / "logs").mkdir()
-    _forget(tmp_path)
+    forget(tmp_path)
     assert (tmp_path / "logs").exists()
 
 
@@ -18,7 +19,7 @@ def test_beginning_anew_removes_what_the_stack_kept_and_nothing_else(tmp_path: P
     for name in ("kafka", "kube", "logs", "mine"):
         (tmp_path / name).mkdir()
     (tmp_path / "daemon.log").touch()
-    _forget(tmp_path)
+    forget(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.log", "mine"]
 
 
