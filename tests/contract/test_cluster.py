@@ -1,0 +1,248 @@
+"""What the sink relies on of Kubernetes: one suite for the fake and for the real API."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from services.sink import kube as adapter
+from services.sink.core.objects import Manifest
+from services.sink.ports import (
+    AlreadyExistsError,
+    Cluster,
+    ConflictError,
+    Exactly,
+    GoneError,
+    Kind,
+    NotFoundError,
+    Seen,
+)
+from tests.support.cluster import MemoryCluster
+from tests.support.eventually import eventually
+
+NAMESPACE = "contract"
+_names = (f"ratings-{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def fake() -> Cluster:
+    return MemoryCluster(NAMESPACE)
+
+
+@pytest.fixture
+async def real(kube: Path) -> AsyncIterator[Cluster]:
+    api = await adapter.connect(kube, None)
+    try:
+        await client.CoreV1Api(api).create_namespace({"metadata": {"name": NAMESPACE}})
+    except client.ApiException as error:
+        if error.status != 409:
+            raise
+    yield adapter.Kubernetes(api)
+    await api.close()
+
+
+@pytest.fixture(params=["fake", "real"])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Every claim is made of both."""
+    found: Cluster = request.getfixturevalue(request.param)
+    return found
+
+
+def group() -> Manifest:
+    """Return a new WorkloadGroup, of a name that no other has."""
+    metadata = {"namespace": NAMESPACE, "name": next(_names)}
+    spec = {"template": {"serviceAccount": "ratings"}}
+    return {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadGroup", "metadata": metadata, "spec": spec}
+
+
+def war(owner: Manifest) -> Manifest:
+    """Return a new registration in a group that is there."""
+    about = owner["metadata"]
+    reference = {key: owner[key] for key in ("apiVersion", "kind")} | {key: about[key] for key in ("name", "uid")}
+    instance = f"i-{int(about['uid'].replace('-', ''), 16) % 16**17:017x}"
+    where = {"partition": "aws", "account": "123456789012", "region": "us-east-2", "zone": "us-east-2b"}
+    taken = {
+        "name": about["name"],
+        "uid": about["uid"],
+        "generation": about["generation"],
+        "resourceVersion": about["resourceVersion"],
+        "spec": owner["spec"],
+    }
+    return {
+        "apiVersion": "runtime.onboarding.tetrate.io/v1alpha1",
+        "kind": "WorkloadAutoRegistration",
+        "metadata": {
+            "namespace": NAMESPACE,
+            "name": f"{about['name']}-aws-aws-123456789012-us-east-2b-ec2-{instance}",
+            "ownerReferences": [reference],
+        },
+        "spec": {
+            "identity": {"aws": {**where, "ec2": {"instanceId": instance}}},
+            "registration": {"agent": {"version": "v1.4.0"}, "settings": {"connectedOver": "VPC"}},
+            "workloadGroup": taken,
+        },
+    }
+
+
+def exactly(found: Manifest) -> Exactly:
+    """Return what names exactly this object in this version."""
+    about = found["metadata"]
+    return Exactly(about["namespace"], about["name"], about["uid"], about["resourceVersion"])
+
+
+def with_account(found: Manifest, account: str) -> Manifest:
+    """Return a group with another service account."""
+    return {**found, "spec": {"template": {"serviceAccount": account}}}
+
+
+async def listed(cluster: Cluster, kind: Kind, name: str) -> Manifest | None:
+    """Return an object as a list has it."""
+    items = (await cluster.list(kind)).items
+    return next((item for item in items if item["metadata"]["name"] == name), None)
+
+
+async def test_what_is_created_is_listed_with_uid_generation_and_kind(cluster: Cluster) -> None:
+    created = await cluster.create(Kind.GROUP, group())
+    found = await listed(cluster, Kind.GROUP, created["metadata"]["name"])
+    assert found is not None
+    assert found["metadata"]["uid"] == created["metadata"]["uid"]
+    assert (found["kind"], found["apiVersion"]) == ("WorkloadGroup", "networking.istio.io/v1")
+    assert found["metadata"]["generation"] == 1
+
+
+async def test_a_name_is_taken_once(cluster: Cluster) -> None:
+    wanted = group()
+    await cluster.create(Kind.GROUP, wanted)
+    with pytest.raises(AlreadyExistsError):
+        await cluster.create(Kind.GROUP, wanted)
+
+
+async def test_namespaces_are_listed_by_name(cluster: Cluster) -> None:
+    assert NAMESPACE in [item["metadata"]["name"] for item in (await cluster.list(Kind.NAMESPACE)).items]
+
+
+async def test_nothing_is_created_in_a_namespace_that_is_not_there(cluster: Cluster) -> None:
+    wanted = group()
+    wanted["metadata"]["namespace"] = "nowhere"
+    with pytest.raises(NotFoundError):
+        await cluster.create(Kind.GROUP, wanted)
+
+
+async def test_an_update_of_an_older_version_is_a_conflict(cluster: Cluster) -> None:
+    old = await cluster.create(Kind.GROUP, group())
+    await cluster.update(Kind.GROUP, with_account(old, "new"))
+    with pytest.raises(ConflictError):
+        await cluster.update(Kind.GROUP, with_account(old, "newer"))
+
+
+async def test_an_update_of_what_is_gone_says_so(cluster: Cluster) -> None:
+    made = await cluster.create(Kind.GROUP, group())
+    await cluster.delete(Kind.GROUP, exactly(made))
+    with pytest.raises(NotFoundError):
+        await cluster.update(Kind.GROUP, with_account(made, "new"))
+
+
+async def test_a_status_changes_neither_spec_nor_generation_and_a_spec_no_status(cluster: Cluster) -> None:
+    made = await cluster.create(Kind.WAR, {**war(await cluster.create(Kind.GROUP, group())), "status": {"revision": 1}})
+    assert "status" not in made
+    status = {"revision": 7, "partition": 0}
+    told = await cluster.update(Kind.WAR, {**made, "status": status, "spec": {"registration": {}}}, status=True)
+    assert told["status"] == status
+    assert told["spec"] == made["spec"]
+    assert told["metadata"]["generation"] == made["metadata"]["generation"]
+
+    spec = {**made["spec"], "registration": {**made["spec"]["registration"], "agent": {"version": "v1.5.0"}}}
+    newer = await cluster.update(Kind.WAR, {**told, "spec": spec, "status": {"revision": 8}})
+    assert newer["status"] == status
+    assert newer["spec"] == spec
+    assert newer["metadata"]["generation"] == told["metadata"]["generation"] + 1
+
+
+async def test_an_update_that_changes_nothing_writes_nothing(cluster: Cluster) -> None:
+    made = await cluster.create(Kind.GROUP, group())
+    same = await cluster.update(Kind.GROUP, made)
+    assert same["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize("precondition", ["uid", "resourceVersion"])
+async def test_only_exactly_what_was_seen_is_deleted(cluster: Cluster, precondition: str) -> None:
+    made = await cluster.create(Kind.GROUP, group())
+    other = await cluster.create(Kind.GROUP, group())
+    stale = {**made, "metadata": {**made["metadata"], precondition: other["metadata"][precondition]}}
+    with pytest.raises(ConflictError):
+        await cluster.delete(Kind.GROUP, exactly(stale))
+    await cluster.delete(Kind.GROUP, exactly(made))
+    assert await listed(cluster, Kind.GROUP, made["metadata"]["name"]) is None
+
+
+async def test_versions_of_a_kind_are_numbers_that_rise(cluster: Cluster) -> None:
+    first = await cluster.create(Kind.GROUP, group())
+    second = await cluster.create(Kind.GROUP, group())
+    assert int(first["metadata"]["resourceVersion"]) < int(second["metadata"]["resourceVersion"])
+    assert int((await cluster.list(Kind.GROUP)).resource_version) >= int(second["metadata"]["resourceVersion"])
+
+
+async def test_a_watch_tells_what_happened_after_its_version_and_nothing_before(cluster: Cluster) -> None:
+    await cluster.create(Kind.GROUP, group())
+    start = (await cluster.list(Kind.GROUP)).resource_version
+    made = await cluster.create(Kind.GROUP, group())
+    newer = await cluster.update(Kind.GROUP, with_account(made, "new"))
+    await cluster.delete(Kind.GROUP, exactly(newer))
+
+    seen = await some(cluster.watch(Kind.GROUP, start), 3)
+
+    assert [one.type for one in seen] == ["ADDED", "MODIFIED", "DELETED"]
+    assert {one.object["metadata"]["name"] for one in seen} == {made["metadata"]["name"]}
+    assert int(seen[2].object["metadata"]["resourceVersion"]) > int(newer["metadata"]["resourceVersion"])
+
+
+async def test_a_watch_tells_what_happens_while_it_is_open(cluster: Cluster) -> None:
+    start = (await cluster.list(Kind.WAR)).resource_version
+    owner = await cluster.create(Kind.GROUP, group())
+    seeing = asyncio.create_task(some(cluster.watch(Kind.WAR, start), 1))
+    await asyncio.sleep(0)
+    made = await cluster.create(Kind.WAR, war(owner))
+    assert (await seeing)[0].object["metadata"]["name"] == made["metadata"]["name"]
+
+
+async def test_what_an_owner_leaves_is_collected(cluster: Cluster) -> None:
+    owner = await cluster.create(Kind.GROUP, group())
+    made = await cluster.create(Kind.WAR, war(owner))
+    await cluster.delete(Kind.GROUP, exactly(owner))
+
+    async def gone() -> bool:
+        return await listed(cluster, Kind.WAR, made["metadata"]["name"]) is None
+
+    await eventually(gone, "the registration to be collected with its group")
+
+
+async def test_a_list_is_whole_however_many_pages_it_has(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "PAGE", 2)
+    names = {(await cluster.create(Kind.GROUP, group()))["metadata"]["name"] for _ in range(5)}
+    found = [item["metadata"]["name"] for item in (await cluster.list(Kind.GROUP)).items]
+    assert names <= set(found)
+    assert len(found) == len(set(found))
+
+
+async def test_a_version_that_was_forgotten_is_too_old_to_watch_from(cluster: Cluster) -> None:
+    if isinstance(cluster, MemoryCluster):
+        await cluster.create(Kind.GROUP, group())
+        cluster.compact()
+    with pytest.raises(GoneError):
+        await some(cluster.watch(Kind.GROUP, "0" if isinstance(cluster, MemoryCluster) else "1"), 1)
+
+
+async def some(watch: AsyncIterator[Any], number: int) -> list[Seen]:
+    """Return the first events of a watch, bookmarks aside."""
+    found: list[Seen] = []
+    async with asyncio.timeout(20):
+        async for seen in watch:
+            if seen.type != "BOOKMARK":
+                found.append(seen)
+            if len(found) == number:
+                break
+    return found
