@@ -3,7 +3,7 @@
 import asyncio
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import faust
@@ -102,23 +102,20 @@ class Worker:
             raise self.app.crash_reason
 
     async def drain(self, within_s: float) -> None:
-        """End in order: fold no more, commit what was folded, leave the group. Raises TimeoutError: crash."""
-        async with asyncio.timeout(within_s):
-            await self.ownership.hold()
-            if self.app.consumer.started:
-                await self.app.consumer.commit()
-            await self.app.stop()
+        """End in order: fold no more, commit what was folded, leave the group. Raises TimeoutError: end at once."""
+        await _within(within_s, self._end_in_order())
+
+    async def _end_in_order(self) -> None:
+        await self.ownership.hold()
+        if self.app.consumer.started:
+            await self.app.consumer.commit()
+        await self.app.stop()
 
     async def abandon(self, within_s: float) -> None:
-        """End after a crash: commit nothing more. Raises RuntimeError if something goes on: the process must end."""
+        """End after a crash: commit nothing more. Raises TimeoutError if something goes on: end at once."""
         self.ownership.held = True
         self.ownership.lose()
-        try:
-            async with asyncio.timeout(within_s):
-                await self.app.stop()
-        except Exception as error:  # noqa: BLE001 - whatever it was, it goes up
-            cause = self.app.crash_reason or error
-            raise RuntimeError(f"the worker crashed ({cause!r}) and could not be ended in order: {error!r}") from cause
+        await _within(within_s, self.app.stop())
 
     async def _call_roll(self, stream: Any) -> None:  # noqa: ANN401 - faust.Stream
         async for event in stream.events():
@@ -144,3 +141,12 @@ class Worker:
             generation=self.ownership.generation,
             workloads=sum(len(owned.roll.rows) for owned in self.ownership.owned.values()),
         )
+
+
+async def _within(seconds: float, ending: Coroutine[Any, Any, None]) -> None:
+    """Wait for what ends Faust, no longer than that: to be cancelled would not end it, it swallows that."""
+    task = asyncio.ensure_future(ending)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        raise TimeoutError(f"the worker could not be ended in order within {seconds:g} s: is Kafka away?")
+    task.result()

@@ -1,6 +1,8 @@
 """``muster processor``: one worker, from waiting for Kafka to its last commit."""
 
 import asyncio
+import os
+from collections.abc import Coroutine
 from typing import Any, NoReturn
 
 import structlog
@@ -75,10 +77,20 @@ async def _work(settings: ProcessorSettings, partitions: int, health: Health, st
         for task in tasks:
             task.cancel()
     if stopped in done:
-        await worker.drain(settings.drain_seconds)
+        await _ended(worker.drain(settings.drain_seconds))
         return
     structlog.get_logger().error("crashing: what was folded since the last commit is folded again, nothing is lost")
-    await worker.abandon(ABANDON_S)
+    await _ended(worker.abandon(ABANDON_S))
     for ended in done:
         ended.result()
     raise AssertionError("a task of the worker ended")  # pragma: no cover - all of them run until cancelled
+
+
+async def _ended(ending: Coroutine[Any, Any, None]) -> None:
+    """Wait for a worker to end. Where it cannot, end the process at once: it is as safe as a kill -9."""
+    try:
+        await ending
+    except Exception:
+        structlog.get_logger().exception("ending at once: what was not committed is folded again")
+        # To raise would be to wait for all tasks, and Faust's swallow their cancellation.
+        os._exit(1)

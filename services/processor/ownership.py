@@ -7,7 +7,7 @@ the producer (ADR 0004). What Faust acknowledges plays no part in it.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import structlog
 from aiokafka.partitioner import murmur2
@@ -15,6 +15,7 @@ from aiokafka.partitioner import murmur2
 from schemas.topics import PRESENCE_CHANGELOG, REJECTED, WORKLOADS
 from services.processor import metrics
 from services.processor.changelog import to_headers
+from services.processor.chunk import Chunk, LostRecordsError
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, Reject, Store
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
@@ -23,21 +24,6 @@ Headers = list[tuple[str, bytes]]
 
 SLICE = 250
 """Records folded before others get their turn: some milliseconds of work."""
-
-
-class Chunk(NamedTuple):
-    """Successive records of one partition, as one fetch returned them."""
-
-    partition: int
-    generation: int
-    """Generation of the consumer group in which they were fetched."""
-    after: int | None
-    """Offset of the record delivered before these; None for the first since the position was set."""
-    records: Sequence[Appended]
-
-
-class LostRecordsError(Exception):
-    """Records were fetched and never delivered: a bug of ours or of Faust's. Only a restart reads them again."""
 
 
 class Outbox(Protocol):

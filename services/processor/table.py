@@ -12,6 +12,7 @@ import faust
 
 from schemas.topics import PRESENCE_CHANGELOG, PRESENCE_TABLE
 from services.processor.changelog import Changelog, revision_of
+from services.processor.chunk import Chunk, LostRecordsError
 
 RestoredCallback = Callable[[dict[int, Changelog]], None]
 
@@ -36,16 +37,24 @@ class PresenceTable(faust.Table):  # type: ignore[misc]  # Faust has no usable t
         return self._changelogs[tp.partition].read
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Apply changelog records that Faust read."""
+        """Apply chunks of the changelog that Faust read."""
         try:
             for event in batch:
-                message = event.message
-                where = f"{PRESENCE_CHANGELOG}[{message.partition}] offset {message.offset}"
-                revision = revision_of(message.headers, where)
-                self._changelogs[message.partition].apply(message.offset, message.key, message.value, revision)
+                self._apply(event.message.chunk)
         except Exception as error:
             self._fatal(error)  # Faust would log it and go on
             raise
+
+    def _apply(self, chunk: Chunk) -> None:
+        changelog = self._changelogs[chunk.partition]
+        if chunk.after is not None and chunk.after != changelog.read:
+            raise LostRecordsError(
+                f"{PRESENCE_CHANGELOG}[{chunk.partition}]: rows after offset {chunk.after} were delivered, expected "
+                f"after {changelog.read}"
+            )
+        for record in chunk.records:
+            where = f"{PRESENCE_CHANGELOG}[{chunk.partition}] offset {record.offset}"
+            changelog.apply(record.offset, record.key, record.value, revision_of(record.headers, where))
 
     async def on_recovery_completed(self, active_tps: set[Any], standby_tps: set[Any]) -> None:
         """Hand over the rows of the partitions that are ours now, and forget those of others."""
