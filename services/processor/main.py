@@ -90,7 +90,7 @@ async def _ended(ending: Coroutine[Any, Any, None]) -> None:
     """Wait for a worker to end. Where it cannot, end the process at once: it is as safe as a kill -9."""
     try:
         await ending
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it was, the process ends
         structlog.get_logger().exception("ending at once: what was not committed is folded again")
         # To raise would be to wait for all tasks, and Faust's swallow their cancellation.
         os._exit(1)

@@ -13,7 +13,7 @@ KILLED = 137
 async def test_workers_killed_in_mid_chunk_leave_output_and_table_as_one_fold_would(
     house: House, chunk: int, deaths: tuple[int, ...]
 ) -> None:
-    """The numbers are of records folded before the end; each next worker reads what its predecessor could not commit."""
+    """The numbers are of records folded before the end; the next worker reads what was not committed again."""
     ends = await house.tell(house.members(FLEET))
     for after in deaths:
         dying = house.worker(("die", after), group__chunk_records=chunk)
@@ -63,4 +63,17 @@ async def test_late_rows_of_a_zombie_owner_do_not_take_the_table_back(house: Hou
     worker = house.worker()
     await house.rolled({number: house.revision(rows, number) + 1 for number, rows in before.items()})
     await house.drain(worker)
+    assert await house.disagreements() == []
+
+
+async def test_an_effect_that_kafka_refuses_ends_the_worker_and_is_told_by_the_next(house: House) -> None:
+    """Faust would only log it, and commit what came after."""
+    ends = await house.tell(house.members(FLEET), range(6))
+    await house.configure(WORKLOADS, {"max.message.bytes": "100"})
+    failing = house.worker()
+    assert await failing.ended(60) not in {0, KILLED, None}
+    assert "an effect could not be written" in failing.log.read_text()
+    assert not any((await house.committed()).values())
+    await house.configure(WORKLOADS, {"max.message.bytes": "1048588"})
+    await house.drain_after(ends)
     assert await house.disagreements() == []

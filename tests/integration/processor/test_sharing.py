@@ -1,5 +1,8 @@
 """Workers that come and go, and a Kafka that goes and comes back: the roll is called as if by one worker."""
 
+import os
+import signal
+
 from schemas.topics import EVENTS
 from services.local.kafka import Kafka
 from tests.integration.processor.house import House
@@ -74,4 +77,19 @@ async def test_a_worker_waits_for_a_kafka_that_went_away_and_nobody_expires_mean
     assert (await house.page(worker, "healthz"))[0] == 200
     await house.ready(worker)
     await house.drain(worker)
+    assert await house.disagreements() == []
+
+
+async def test_a_worker_that_cannot_drain_because_kafka_is_away_ends_all_the_same(
+    shaky_house: tuple[House, Kafka],
+) -> None:
+    house, kafka = shaky_house
+    homes = house.members(FLEET)
+    worker = house.worker(drain_seconds=1)
+    await house.rolled(await house.tell(homes, range(3)))
+    await kafka.kill()
+    os.kill(worker.pid, signal.SIGTERM)
+    assert await worker.ended(30) is not None
+    await kafka.start()
+    await house.drain_after(await house.tell(homes, range(3, 6)))
     assert await house.disagreements() == []
