@@ -50,10 +50,10 @@ async def everybody_joins(world: World) -> tuple[Child, Child, Child, Child]:
     await world.ready(world.processor())
     await world.ready(world.sink())
     fleets = (
-        world.fleet("steady", *STEADY),
-        world.fleet("dying", *DYING),
-        world.fleet("returning", *RETURNING),
-        world.fleet("leaving", *LEAVING),
+        world.fleet("steady", *STEADY, world.groups),
+        world.fleet("dying", *DYING, world.groups),
+        world.fleet("returning", *RETURNING, world.groups),
+        world.fleet("leaving", *LEAVING, world.groups),
     )
     await world.connected(keys_of(world, STEADY, DYING, RETURNING, LEAVING), "True")
     return fleets
@@ -72,8 +72,8 @@ async def agents_go_while_the_processor_is_killed(world: World, away: list[Child
 
 async def workers_come_and_the_sink_is_killed(world: World) -> None:
     """Let a second worker join, agents come late and back meanwhile, and the sink miss some of it."""
-    world.fleet("late", *LATE)
-    world.fleet("returning", *RETURNING)
+    world.fleet("late", *LATE, world.groups)
+    world.fleet("returning", *RETURNING, world.groups)
     second = world.processor()
     await world.kill(world.child("sink"))
     await eventually(shared_by(world, 2), "two workers to share the partitions", within_s=60)
@@ -87,7 +87,7 @@ async def the_broker_restarts_with_its_data(world: World) -> None:
     await world.broker.kill()
     await world.broker.start()
     await world.connected(keys_of(world, DYING, LEAVING), None)
-    world.fleet("leaving", *LEAVING)
+    world.fleet("leaving", *LEAVING, world.groups)
     await world.connected(keys_of(world, LEAVING), "True")
     await world.stop(world.child("processor"))
     await eventually(shared_by(world, 1), "one worker to have all partitions", within_s=60)

@@ -1,7 +1,6 @@
-"""The whole of Muster as child processes on a real Kafka and a real Kubernetes API, and what can be seen of it."""
+"""The whole of Muster on a real Kafka and a real Kubernetes API, and what can be seen of it from outside."""
 
 import asyncio
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,23 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
-import aiohttp
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from kubernetes.aio import client, config
 
 from schemas import resource, topics
 from schemas.resource import WarSpec, WarStatus
-from services.local.child import Child
-from services.local.ports import free
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import read_to_end, reader
+from tests.integration.processes import RULES, Processes
 from tests.support.eventually import eventually
-from tests.support.oracle import OracleRules, Verdicts, oracle
-
-RULES = OracleRules(window_ms=1000, missed_windows=3, grace_windows=8, forget_windows=8640)
-HEARTBEAT_S = 0.4
-MUSTER = (sys.executable, "-c", "from services.cli.main import main; main()")
+from tests.support.oracle import Verdicts, oracle
 
 
 class Broker(Protocol):
@@ -58,18 +51,13 @@ class War(NamedTuple):
         return next((c for c in self.status.conditions if c.type is kind), None)
 
 
-class World:
-    """Starts, kills and watches; everything it started ends with it."""
+class World(Processes):
+    """What befalls it is up to the test; everything it started ends with it."""
 
     def __init__(self, broker: Broker, kubeconfig: Path, folder: Path) -> None:
+        super().__init__(broker.bootstrap_servers, kubeconfig, folder)
         self.broker = broker
-        self.kubeconfig = kubeconfig
-        self.folder = folder
         self.settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
-        self.children: list[Child] = []
-        self.ended: set[Child] = set()
-        """Those that were ended on purpose."""
-        self.ports: dict[str, int] = {}
         mark = uuid.uuid4().hex[:6]
         self.namespaces = (f"bookinfo-{mark}", f"shop-{mark}")
         self.groups = tuple(f"{namespace}/{group}" for namespace in self.namespaces for group in ("ratings", "reviews"))
@@ -103,91 +91,6 @@ class World:
         await client.CustomObjectsApi(self.api).create_namespaced_custom_object(
             "networking.istio.io", "v1", namespace, "workloadgroups", body
         )
-
-    # -- processes ---------------------------------------------------------------------------------------------------
-
-    def start(self, name: str, *arguments: str, **assigned: object) -> Child:
-        """Start ``muster ARGUMENTS`` under a name of its own; ``assigned`` are settings, ``__`` for the dots."""
-        name = f"{len(self.children):02}-{name}"
-        self.ports[name] = free()
-        told = {"http__port": self.ports[name], "log__format": "json", **assigned}
-        options = [f"--set={key.replace('__', '.')}={value}" for key, value in told.items()]
-        argv = [*MUSTER, *arguments, f"--bootstrap-servers={self.settings.bootstrap_servers}", *options]
-        child = Child(name, argv, self.folder / f"{name}.log", {"KUBECONFIG": str(self.kubeconfig)})
-        child.start()
-        self.children.append(child)
-        return child
-
-    async def kill(self, child: Child) -> None:
-        """End a process as a crash would."""
-        self.ended.add(child)
-        await child.kill()
-
-    async def stop(self, child: Child) -> None:
-        """End a process in order: SIGTERM, and it has drained."""
-        self.ended.add(child)
-        status = await child.stop()
-        assert status == 0, f"{child.name} did not drain: status {status}\n{child.tail()}"
-
-    def all_run(self) -> None:
-        """Fail the test where a process ended by itself."""
-        for child in self.children:
-            assert child.running or child in self.ended, f"{child.name} ended with {child.status}:\n{child.tail()}"
-
-    def child(self, name: str) -> Child:
-        """Return the oldest running process of this name."""
-        return next(child for child in self.children if child.running and child.name.split("-", 1)[1] == name)
-
-    def processor(self) -> Child:
-        """Start a worker of the processor with the short windows of this test."""
-        return self.start(
-            "processor",
-            "processor",
-            rules__window_ms=RULES.window_ms,
-            rules__missed_windows=RULES.missed_windows,
-            rules__grace_windows=RULES.grace_windows,
-            group__session_timeout_seconds=6,
-        )
-
-    def sink(self) -> Child:
-        """Start the sink."""
-        return self.start("sink", "sink")
-
-    def fleet(self, name: str, size: int, seed: int) -> Child:
-        """Start agents: the same seed and size are the same machines, in new sessions."""
-        groups = "[" + ", ".join(self.groups) + "]"
-        return self.start(
-            f"fleet-{name}",
-            "fleet",
-            str(size),
-            seed=seed,
-            groups=groups,
-            start_per_second=100,
-            pacing__heartbeat_seconds=HEARTBEAT_S,
-            pacing__introduction_seconds=5,
-        )
-
-    async def ready(self, child: Child, within_s: float = 60) -> None:
-        """Wait until a process says of itself that it is ready."""
-
-        async def says_so() -> bool:
-            self.all_run()
-            return (await self.http(child, "readyz"))[0] == 200
-
-        await eventually(says_so, f"{child.name} to be ready", within_s=within_s)
-
-    async def http(self, child: Child, path: str) -> tuple[int, str]:
-        """Return status and text of one of a process's pages; status 0 where nobody listens."""
-        try:
-            async with (
-                aiohttp.ClientSession() as http,
-                http.get(f"http://127.0.0.1:{self.ports[child.name]}/{path}") as answer,
-            ):
-                return answer.status, await answer.text()
-        except aiohttp.ClientError:
-            return 0, ""
-
-    # -- what is there -----------------------------------------------------------------------------------------------
 
     async def records(self, topic: str) -> dict[int, list[Seen]]:
         """Return a topic as it is now, whole, by partition."""
