@@ -151,10 +151,10 @@ class Roll(Book):
         if record.offset < self.state.resume or not isinstance(event, Connect | Heartbeat) or record.key is None:
             return
         row = self.rows.get(record.key)
-        # A row written after that tick says nothing of who was there before it: the record does.
+        # Who missed that window sent what did not count: its highest seq is kept with the miss.
         if row is None or row.session != event.session or record.key in self.attendance.missed:
             return
-        if row.presence is Presence.CONNECTED or row.revision > self._history:
+        if row.presence is Presence.CONNECTED:
             last = self.attendance.last
             last[record.key] = max(event.seq, last.get(record.key, 0))
 
