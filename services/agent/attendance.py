@@ -8,10 +8,10 @@ import structlog
 
 from schemas.registrations import Ended, Refused, Registered
 from services.agent.answers import answers
-from services.agent.clients import close
 from services.agent.publisher import Publisher
 from services.agent.roster import Roster
 from services.runtime.health import Health
+from services.runtime.kafka import close
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ from aiokafka.errors import KafkaError
 from schemas import topics
 from schemas.events import AgentEvent, Heartbeat
 from services.agent import metrics
-from services.agent.clients import RETRY_MS, close, place
+from services.agent.clients import RETRY_MS, place
 from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
-from services.runtime.kafka import partition_count, producer
+from services.runtime.kafka import close, partition_count, producer
 
 CONDITION = "kafka producer"
 _LOOK_S = 0.25

@@ -3,6 +3,7 @@
 The clients themselves reconnect once they run; what is here is how they start, and how a topic is read whole.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -17,6 +18,8 @@ from services.runtime.health import Health
 
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 10.0
+_CLOSE_S = 2.0
+"""How long a client may take to stop, seconds."""
 _POLL_MS = 250
 """How long one poll of a catch-up waits for records, milliseconds; the end is looked at after each."""
 
@@ -26,6 +29,13 @@ class Startable(Protocol):
 
     async def start(self) -> None:
         """Connect."""
+
+
+class Closable(Protocol):
+    """What aiokafka's producer and consumer have in common."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
 
 
 C = TypeVar("C", bound=Startable)
@@ -162,3 +172,10 @@ async def read_to_end(
         for chunk in (await consumer.getmany(*behind, timeout_ms=_POLL_MS)).values():
             if chunk:
                 yield chunk
+
+
+async def close(client: Closable) -> None:
+    """Stop a client within a bounded time: alone it waits for a broker that is away, or ends in CancelledError."""
+    stopping = asyncio.ensure_future(client.stop())
+    await asyncio.wait({stopping}, timeout=_CLOSE_S)
+    stopping.cancel()

@@ -9,7 +9,7 @@ import structlog
 from services.runtime import topics
 from services.runtime.health import Health
 from services.sink import kube, metrics
-from services.sink.ports import ClusterError, Kind, UnavailableError
+from services.sink.ports import ClusterError, InvalidError, Kind, UnavailableError
 from services.sink.queue import WorkQueue
 from services.sink.reconciler import Pace, Reconciler
 from services.sink.records import Records
@@ -85,6 +85,11 @@ class Sink:
     async def _reconcile(self, key: bytes) -> None:
         try:
             await self.reconciler.reconcile(key)
+        except InvalidError as error:
+            # The agent was told; nothing but a change of the workload, its group or the resync makes it valid.
+            self.queue.done(key)
+            metrics.RETRIES.labels(type(error).__name__).inc()
+            self._log.warning("Kubernetes refuses the object", key=key.decode(), why=str(error))
         except ClusterError as error:
             after = error.after_s if isinstance(error, UnavailableError) else None
             delay = self.queue.retry(key, after)

@@ -11,7 +11,7 @@ from schemas.rejected import Rejected
 from schemas.topics import REGISTRATIONS, REJECTED, WORKLOADS
 from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
-from services.runtime.kafka import answered, producer, read_to_end, reader
+from services.runtime.kafka import answered, close, producer, read_to_end, reader
 from services.sink import metrics
 from services.sink.core.actions import Answered
 from services.sink.state import State
@@ -38,7 +38,7 @@ class Records:
             async for chunk in read_to_end(answers, self.health):
                 await self._take(chunk, self.state.take_answer)
         finally:
-            await answers.stop()
+            await close(answers)
         self._workloads = await reader(self.settings, WORKLOADS, health=self.health)
         async for chunk in read_to_end(self._workloads, self.health):
             await self._take(chunk, self.state.take_workload)
@@ -95,4 +95,4 @@ class Records:
         """Close the clients."""
         for one in (self._workloads, self._producer):
             if one is not None:
-                await one.stop()
+                await close(one)
