@@ -15,18 +15,24 @@ from services.processor.ticks import Ticker
 from services.runtime import shutdown, topics
 from services.runtime.health import Health
 
+MARGIN_S = 1.0
+"""After its time is over, a worker that cannot end is ended so much later, seconds."""
 ABANDON_S = 5.0
 """How long a crashing worker may take to leave its group, seconds; it ends in any case."""
 
 
 def run(settings: ProcessorSettings) -> None:
-    """Run a worker until SIGTERM; it then commits what it folded and leaves the group. What it raises is a crash."""
+    """Run a worker until SIGTERM; it then commits what it folded and leaves the group. What it raises is a crash.
+
+    Where it cannot be ended in order, the process ends at once with status 1.
+    """
     shutdown.run(lambda stopping: _serve(settings, stopping))
 
 
 async def _serve(settings: ProcessorSettings, stopping: asyncio.Event) -> None:
     async with Health("processor", settings.http) as health:
-        for condition in ("kafka", "assigned", "recovered"):
+        health.set("kafka", ok=False, why="not reached yet, or its topics are not as they must be; see the log")
+        for condition in ("assigned", "recovered"):
             health.set(condition, ok=False, why="starting")
         while not stopping.is_set():
             waiting = asyncio.ensure_future(topics.required(settings.kafka, health))
@@ -77,20 +83,23 @@ async def _work(settings: ProcessorSettings, partitions: int, health: Health, st
         for task in tasks:
             task.cancel()
     if stopped in done:
-        await _ended(worker.drain(settings.drain_seconds))
+        await _ended(worker.drain(settings.drain_seconds), settings.drain_seconds + MARGIN_S)
         return
     structlog.get_logger().error("crashing: what was folded since the last commit is folded again, nothing is lost")
-    await _ended(worker.abandon(ABANDON_S))
+    await _ended(worker.abandon(ABANDON_S), ABANDON_S + MARGIN_S)
     for ended in done:
         ended.result()
     raise AssertionError("a task of the worker ended")  # pragma: no cover - all of them run until cancelled
 
 
-async def _ended(ending: Coroutine[Any, Any, None]) -> None:
-    """Wait for a worker to end. Where it cannot, end the process at once: it is as safe as a kill -9."""
+async def _ended(ending: Coroutine[Any, Any, None], within_s: float) -> None:
+    """Wait for a worker to end. Where it cannot, end the process: as safe as a kill -9."""
+    # Not by a deadline in the loop: to stop Faust's consumer is to join its thread, which blocks the loop for as long
+    # as Kafka does not take the goodbye, and Faust's commit swallows a cancellation.
+    overdue = threading.Timer(within_s, os._exit, (CRASHED,))
+    overdue.daemon = True
+    overdue.start()
     try:
         await ending
-    except Exception:  # noqa: BLE001 - whatever it was, the process ends
-        structlog.get_logger().exception("ending at once: what was not committed is folded again")
-        # To raise would be to wait for all tasks, and Faust's swallow their cancellation.
-        os._exit(1)
+    finally:
+        overdue.cancel()
