@@ -57,5 +57,5 @@ class ProcessorSettings(ServiceSettings):
 
     rules: RulesSettings = RulesSettings()
     group: GroupSettings = GroupSettings()
-    drain_seconds: Annotated[float, Field(gt=0, le=600)] = 20.0
+    drain_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
     """How long the last commit and the goodbye to the group may take after SIGTERM."""
