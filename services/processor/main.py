@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
+import threading
 from typing import Any, NoReturn
 
 import structlog
@@ -83,23 +83,24 @@ async def _work(settings: ProcessorSettings, partitions: int, health: Health, st
         for task in tasks:
             task.cancel()
     if stopped in done:
-        await _ended(worker.drain(settings.drain_seconds), settings.drain_seconds + MARGIN_S)
+        _end_process_after(settings.drain_seconds + MARGIN_S)
+        await worker.drain(settings.drain_seconds)
         return
     structlog.get_logger().error("crashing: what was folded since the last commit is folded again, nothing is lost")
-    await _ended(worker.abandon(ABANDON_S), ABANDON_S + MARGIN_S)
+    overdue = _end_process_after(ABANDON_S + MARGIN_S)
+    await worker.abandon(ABANDON_S)
     for ended in done:
+        if isinstance(ended.exception(), KafkaError):
+            overdue.cancel()
         ended.result()
     raise AssertionError("a task of the worker ended")  # pragma: no cover - all of them run until cancelled
 
 
-async def _ended(ending: Coroutine[Any, Any, None], within_s: float) -> None:
-    """Wait for a worker to end. Where it cannot, end the process: as safe as a kill -9."""
-    # Not by a deadline in the loop: to stop Faust's consumer is to join its thread, which blocks the loop for as long
-    # as Kafka does not take the goodbye, and Faust's commit swallows a cancellation.
-    overdue = threading.Timer(within_s, os._exit, (CRASHED,))
+def _end_process_after(seconds: float) -> threading.Timer:
+    """End the process with status 1 if it is still there by then, however it hangs: as safe as a kill -9."""
+    # Not by a deadline in the loop. While Kafka is away Faust's commit swallows a cancellation, to stop its consumer is
+    # to join a thread, which blocks the loop, and the loop itself would wait for tasks that cannot be cancelled.
+    overdue = threading.Timer(seconds, os._exit, (1,))
     overdue.daemon = True
     overdue.start()
-    try:
-        await ending
-    finally:
-        overdue.cancel()
+    return overdue

@@ -119,9 +119,10 @@ class House:
         await self.producer.stop()
 
     async def drain_after(self, ends: Mapping[int, int]) -> None:
-        """Let a new worker call the roll up to the given offsets, and drain it."""
+        """Let a new worker call the roll up to the given offsets and at least once itself, and drain it."""
+        before = {partition: self.revision(rows, partition) + 1 for partition, rows in (await self.rows()).items()}
         worker = self.worker()
-        await self.rolled(ends)
+        await self.rolled({partition: max(end, before[partition]) for partition, end in ends.items()})
         await self.drain(worker)
 
     async def page(self, child: Child, path: str) -> tuple[int, str]:
