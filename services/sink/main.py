@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import structlog
 
 from services.runtime import topics
+from services.runtime.config import ConfigError
 from services.runtime.health import Health
 from services.sink import kube, metrics
 from services.sink.ports import ClusterError, InvalidError, Kind, UnavailableError
@@ -18,6 +19,8 @@ from services.sink.state import State
 from services.sink.watches import Watch
 
 OBSERVE_S = 1.0
+UNUSABLE = 2
+"""Exit status where the configuration cannot be used."""
 
 
 class Sink:
@@ -125,9 +128,13 @@ async def _first(stopping: asyncio.Event, *tasks: "asyncio.Task[object]") -> Non
 
 
 async def run(settings: SinkSettings, stopping: asyncio.Event) -> None:
-    """Run the sink until ``stopping`` is set. Raises ConfigError where no Kubernetes is configured."""
+    """Run the sink until ``stopping`` is set; exit status 2 where no Kubernetes is configured."""
     async with Health("sink", settings.http) as health:
-        api = await kube.connect(settings.kubeconfig, settings.context)
+        try:
+            api = await kube.connect(settings.kubeconfig, settings.context)
+        except ConfigError as fault:
+            structlog.get_logger().error("this sink cannot be run as it is configured", reason=str(fault))
+            raise SystemExit(UNUSABLE) from None
         try:
             await Sink(settings, kube.Kubernetes(api), health).run(stopping)
         finally:

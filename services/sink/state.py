@@ -9,6 +9,9 @@ from services.sink.core.objects import Entry, Group, Manifest, War
 from services.sink.core.plan import Observed
 from services.sink.ports import Kind
 
+REMEMBERED = 10_000
+"""How many deleted objects are remembered: far more than there are writes under way."""
+
 Place = tuple[str, str]
 """Namespace and name."""
 
@@ -20,6 +23,8 @@ class State:
         self.wanted: dict[bytes, Workload] = {}
         self.answered: dict[bytes, Answered] = {}
         self.objects: dict[Kind, dict[Place, Manifest]] = {kind: {} for kind in Kind}
+        self._deleted: dict[str, None] = {}
+        """Uids of what was deleted, oldest first."""
         self._by_name: dict[Place, set[bytes]] = {}
         self._by_group: dict[Place, set[bytes]] = {}
 
@@ -37,7 +42,10 @@ class State:
         if state.workload.key != parsed:
             return Rejection(RejectReason.KEY_MISMATCH, f"the body is of {'/'.join(state.workload.key)}")
         known = self.wanted.get(key)
-        if known is None or state.revision > known.revision:
+        # Offsets of two partitions say nothing of each other: after a repartitioning the later change is the newer.
+        if known is None or (
+            state.revision > known.revision if state.partition == known.partition else state.since >= known.since
+        ):
             self.wanted[key] = state
             self._index(key, parsed)
         return None
@@ -57,18 +65,27 @@ class State:
         self.answered[key] = answer
         return None
 
-    def replace(self, kind: Kind, items: list[Manifest]) -> set[bytes]:
-        """Take a whole list; return the keys of the workloads it may concern: those of what is gone as well."""
-        before = self.objects[kind]
-        self.objects[kind] = {place(item): item for item in items}
-        return {key for where in before.keys() | self.objects[kind].keys() for key in self.keys(kind, where)}
+    def replace(self, kind: Kind, items: list[Manifest], resource_version: str) -> set[bytes]:
+        """Take a whole list of this version; return the keys of the workloads it may concern, also of what is gone.
+
+        What we wrote after it was made stays: it would look deleted otherwise.
+        """
+        before, listed = self.objects[kind], {place(item): item for item in items}
+        later = {where: item for where, item in before.items() if version(item) > int(resource_version)}
+        self.objects[kind] = {**listed, **later}
+        for where, item in before.items():
+            if where not in self.objects[kind]:
+                self._gone(item["metadata"]["uid"])
+        return {key for where in before.keys() | listed.keys() for key in self.keys(kind, where)}
 
     def put(self, kind: Kind, item: Manifest) -> set[bytes]:
         """Take an object that appeared or changed, unless a newer one is known; return the keys it concerns."""
-        known = self.objects[kind].get(place(item))
-        if known is None or _version(item) >= _version(known) or known["metadata"]["uid"] != item["metadata"]["uid"]:
-            self.objects[kind][place(item)] = item
-        return self.keys(kind, place(item))
+        where, uid = place(item), item["metadata"]["uid"]
+        known = self.objects[kind].get(where)
+        same = known is not None and known["metadata"]["uid"] == uid
+        if uid not in self._deleted and not (same and known is not None and version(item) < version(known)):
+            self.objects[kind][where] = item
+        return self.keys(kind, where)
 
     def drop(self, kind: Kind, item: Manifest) -> set[bytes]:
         """Forget an object that was deleted, unless it is there anew; return the keys it concerns."""
@@ -77,10 +94,16 @@ class State:
         return self.keys(kind, where)
 
     def gone(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Forget exactly this object."""
+        """Forget exactly this object, for good: an answer to an earlier write of it may still come."""
+        self._gone(uid)
         known = self.objects[kind].get((namespace, name))
         if known is not None and known["metadata"]["uid"] == uid:
             del self.objects[kind][namespace, name]
+
+    def _gone(self, uid: str) -> None:
+        self._deleted[uid] = None
+        if len(self._deleted) > REMEMBERED:
+            del self._deleted[next(iter(self._deleted))]
 
     def keys(self, kind: Kind, where: Place) -> set[bytes]:
         """Return the keys of the workloads that an object concerns."""
@@ -111,6 +134,6 @@ def place(item: Manifest) -> Place:
     return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
 
-def _version(item: Manifest) -> int:
+def version(item: Manifest) -> int:
     """Return the resourceVersion as a number: comparable since Kubernetes 1.35 (KEP-5504)."""
     return int(item["metadata"]["resourceVersion"])

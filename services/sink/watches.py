@@ -56,7 +56,7 @@ class Watch:
         found = await self.cluster.list(self.kind)
         self._delay = FIRST_S
         self._version = found.resource_version
-        self.concern(self.state.replace(self.kind, found.items))
+        self.concern(self.state.replace(self.kind, found.items, found.resource_version))
         self.listed.set()
 
     async def _watch(self) -> None:

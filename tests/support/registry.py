@@ -114,7 +114,7 @@ class Registry:
         """Start a sink: it has read the topics and listed Kubernetes."""
         state = State()
         for kind in Kind:
-            state.replace(kind, (await self.cluster.list(kind)).items)
+            state.replace(kind, *await self.cluster.list(kind))
         for key, value in self.answers.items():
             assert state.take_answer(key, value) is None
         for key, value in self.workloads.items():

@@ -1,0 +1,135 @@
+"""What the adapter makes of the API's answers; the API here says what a real one says only on a bad day."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes.aio import client
+
+from services.sink.kube import Kubernetes
+from services.sink.ports import ClusterError, GoneError, InvalidError, Kind, NotFoundError, UnavailableError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class BadDay:
+    """An API whose every answer is set by the test."""
+
+    def __init__(self) -> None:
+        self.handler: Handler = self.ok
+        self.api: client.ApiClient
+
+    async def ok(self, _request: web.Request) -> web.StreamResponse:
+        """Answer an empty list."""
+        return web.json_response(
+            {"apiVersion": "v1", "kind": "XList", "metadata": {"resourceVersion": "1"}, "items": []}
+        )
+
+    def says(self, status: int, reason: str = "", words: str = "words", **headers: str) -> None:
+        """Let every answer be this Status."""
+
+        async def answer(_request: web.Request) -> web.StreamResponse:
+            body = {"kind": "Status", "code": status, "reason": reason, "message": words}
+            return web.json_response(body, status=status, headers=headers)
+
+        self.handler = answer
+
+    def cuts(self, start: bytes) -> None:
+        """Let the connection break after so much of the answer."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"Content-Length": "100000"})
+            await response.prepare(request)
+            await response.write(start)
+            assert request.transport is not None
+            request.transport.close()
+            return response
+
+        self.handler = answer
+
+    def ends(self, start: bytes) -> None:
+        """Let the answer end, in order, after so much of it."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await response.write(start)
+            return response
+
+        self.handler = answer
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[BadDay]:
+    day = BadDay()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await day.handler(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    async with TestServer(app) as server:
+        day.api = client.ApiClient(client.Configuration(host=str(server.make_url("")).rstrip("/")))
+        yield day
+        await day.api.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "error"),
+    [
+        (401, "Unauthorized", UnavailableError),
+        (403, "Forbidden", UnavailableError),
+        (404, "NotFound", NotFoundError),
+        (410, "Expired", GoneError),
+        (422, "Invalid", InvalidError),
+        (429, "TooManyRequests", UnavailableError),
+        (500, "InternalError", UnavailableError),
+        (503, "ServiceUnavailable", UnavailableError),
+    ],
+)
+async def test_each_refusal_says_in_the_apis_words_what_to_do(
+    api: BadDay, status: int, reason: str, error: type[ClusterError]
+) -> None:
+    api.says(status, reason, "the API's own words")
+    with pytest.raises(error, match="the API's own words"):
+        await Kubernetes(api.api).list(Kind.WAR)
+
+
+async def test_retry_after_is_how_long_to_wait(api: BadDay) -> None:
+    api.says(429, "TooManyRequests", **{"Retry-After": "7"})
+    with pytest.raises(UnavailableError) as refused:
+        await Kubernetes(api.api).list(Kind.WAR)
+    assert refused.value.after_s == 7
+
+
+async def test_a_list_cut_off_in_the_middle_is_no_list(api: BadDay) -> None:
+    """Half a list must neither look like a whole one nor end the process."""
+    api.cuts(b'{"items": [')
+    with pytest.raises(UnavailableError):
+        await Kubernetes(api.api).list(Kind.WAR)
+
+
+async def test_a_watch_cut_off_in_the_middle_of_an_event_is_unavailable(api: BadDay) -> None:
+    api.cuts(b'{"type": "ADDED", "object": {"meta')
+    with pytest.raises(UnavailableError):
+        await anext(Kubernetes(api.api).watch(Kind.WAR, "1"))
+
+
+async def test_half_an_event_at_the_end_of_a_watch_is_no_event(api: BadDay) -> None:
+    api.ends(b'{"type": "ADDED", "object": {"meta')
+    with pytest.raises((StopAsyncIteration, UnavailableError)):
+        await anext(Kubernetes(api.api).watch(Kind.WAR, "1"))
+
+
+async def test_an_expired_version_inside_a_watch_is_gone(api: BadDay) -> None:
+    api.ends(b'{"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}\n')
+    with pytest.raises(GoneError):
+        await anext(Kubernetes(api.api).watch(Kind.WAR, "1"))
+
+
+async def test_an_api_that_is_not_there_is_unavailable() -> None:
+    api = client.ApiClient(client.Configuration(host="http://127.0.0.1:1"))
+    with pytest.raises(UnavailableError):
+        await Kubernetes(api).list(Kind.WAR)
+    await api.close()
