@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,7 +68,8 @@ class Kubernetes:
         more = None
         while True:
             answer = await self._call(self._listing(kind)(limit=PAGE, _continue=more, _request_timeout=CALL_S))
-            page = json.loads(await answer.read())
+            with _unbroken():
+                page = json.loads(await answer.read())
             # Items of a list do not say what they are; owners and entries are named after it.
             about = {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")}
             items.extend({**about, **item} for item in page["items"])
@@ -87,13 +89,15 @@ class Kubernetes:
             )
         )
         try:
-            while line := await answer.content.readline():
-                told = json.loads(line)
+            while True:
+                with _unbroken():
+                    line = await answer.content.readline()
+                    if not line:
+                        return
+                    told = json.loads(line)
                 if told["type"] == "ERROR":
                     _refuse(told["object"].get("code", 0), json.dumps(told["object"]), {})
                 yield Seen(told["type"], told["object"])
-        except _TRANSPORT as error:
-            raise UnavailableError(repr(error)) from error
         finally:
             answer.close()
 
@@ -146,14 +150,22 @@ class Kubernetes:
 
     async def _call(self, call: Any) -> Any:  # noqa: ANN401 - the client's answers are JSON
         try:
-            answer = await call
+            with _unbroken():
+                answer = await call
         except ApiException as error:
             _refuse(error.status or 0, str(error.body or error.reason), dict(error.headers or {}))
-        except _TRANSPORT as error:
-            raise UnavailableError(repr(error)) from error
         if isinstance(answer, aiohttp.ClientResponse) and not answer.ok:
             _refuse(answer.status, await answer.text(), dict(answer.headers))
         return answer
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Say of a connection that breaks, and of JSON that ends in the middle, that Kubernetes is not to be had."""
+    try:
+        yield
+    except (*_TRANSPORT, json.JSONDecodeError) as error:
+        raise UnavailableError(repr(error)) from error
 
 
 def _refuse(status: int, body: str, headers: dict[str, str]) -> NoReturn:

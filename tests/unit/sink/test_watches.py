@@ -139,7 +139,7 @@ async def test_only_a_newer_revision_is_taken(state: State) -> None:
 
 
 async def test_revisions_of_two_partitions_are_not_compared(state: State) -> None:
-    """After the topics were given more partitions, the newer record has the lower offset; the time tells which it is."""
+    """After the topics were given more partitions the newer record has the lower offset: the time tells which it is."""
     before = state.wanted[KEY]
     moved = workload(joiner(1), revision=2, partition=5).model_copy(update={"since": before.since + timedelta(hours=1)})
     state.take_workload(KEY, moved.to_json())
