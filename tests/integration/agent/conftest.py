@@ -18,11 +18,11 @@ from schemas.codec import Rejection, decode_event
 from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat
 from schemas.registrations import Ended, EndReason, Refused, Registered
 from schemas.resource import GroupSnapshot
-from services.agent.clients import close
 from services.agent.fleet import machine
 from services.agent.introduction import introduce
 from services.agent.settings import ReportSettings
 from services.runtime.config import KafkaSettings
+from services.runtime.kafka import close
 from services.runtime.topics import apply
 from tests.support.eventually import eventually
 
