@@ -74,9 +74,10 @@ class Reconciler:
             await self._carry_out(key, step)
         except InvalidError as error:
             # Refused for what the object says: the agent is told, and it is tried again when something changes.
-            wanted = self.state.wanted[key]
-            for told in refusal(wanted, self.state.answered.get(key), str(error)):
-                await self._carry_out(key, told)
+            # One that was forgotten meanwhile has nobody to be told.
+            if (wanted := self.state.wanted.get(key)) is not None:
+                for told in refusal(wanted, self.state.answered.get(key), str(error)):
+                    await self._carry_out(key, told)
             raise
         metrics.ACTIONS.labels(type(step).__name__).inc()
 

@@ -286,6 +286,21 @@ async def test_what_the_api_refuses_is_told_in_its_own_words(registry: Registry)
     assert (refused.reason, refused.message) == (RefusalReason.INVALID_OBJECT, words)
 
 
+async def test_a_workload_forgotten_while_the_api_refuses_it_is_told_nothing(registry: Registry) -> None:
+    """Nobody is there to be told, and it must not end the sink."""
+    registry.say(workload(joiner(1)))
+    sink = await registry.start()
+
+    def refuse(_what: str) -> None:
+        sink.state.take_workload(KEY, None)
+        raise InvalidError("no")
+
+    registry.cluster.before = refuse
+    with pytest.raises(InvalidError):
+        await sink.reconcile(KEY)
+    assert registry.answers == {}
+
+
 async def test_a_registration_that_is_being_deleted_is_waited_for(joined: Registry) -> None:
     """A finalizer of somebody's holds it: it is neither written nor answered for."""
     war = joined.war(1)
