@@ -48,6 +48,8 @@ class Watch:
                 why = _explained(self.kind, error)
                 health.set(name, ok=False, why=why)
                 self._log.warning("waiting for Kubernetes", kind=self.kind.value.plural, why=why, next_in_s=self._delay)
+                # The API that comes back may not be the one that went, or know nothing of this version: list again.
+                self._version = ""
                 after = error.after_s if isinstance(error, UnavailableError) else None
                 await asyncio.sleep(max(self._delay, after or 0))
                 self._delay = min(self._delay * 2, LONGEST_S)
