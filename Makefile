@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MUSTER := $(BIN)/muster
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo down test check lint types architecture format laws bench lock clean
@@ -14,10 +17,11 @@ install: $(VENV)/.installed  ## make .venv with exactly what requirements.lock s
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Muster needs Python 3.11 or newer, this is %d.%d: say which with PYTHON=..., e.g. make PYTHON=python3.12" % v[:2])'
-	@echo "Making $(VENV) (once, under a minute)…"
+	@echo "Making $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(PIP) --progress-bar off --require-hashes --requirement requirements.lock | awk -v all=$$(grep -c '^[a-z].*==' requirements.lock) \
+	  '/^Collecting/ { printf "\r  fetched %d of %d packages ", ++n, all; fflush() } /^Installing/ { printf "\r  installing them        "; fflush() } END { print "" }'
+	@$(PIP) --quiet --no-deps --editable .
 	@touch $@
 
 demo: install  ## the guided tour on a real Kafka and a real Kubernetes API (DEMO_EXIT=1 stops it at the end)
