@@ -222,9 +222,9 @@ async def test_what_an_owner_leaves_is_collected(cluster: Cluster) -> None:
 
 async def test_a_list_is_whole_however_many_pages_it_has(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "PAGE", 2)
-    names = {(await cluster.create(Kind.GROUP, group()))["metadata"]["name"] for _ in range(5)}
-    found = [item["metadata"]["name"] for item in (await cluster.list(Kind.GROUP)).items]
-    assert names <= set(found)
+    made = {(await cluster.create(Kind.GROUP, group()))["metadata"]["uid"] for _ in range(5)}
+    found = [item["metadata"]["uid"] for item in (await cluster.list(Kind.GROUP)).items]
+    assert made <= set(found)
     assert len(found) == len(set(found))
 
 
