@@ -72,7 +72,7 @@ class Sink:
         await self.records.catch_up()
         following = [asyncio.create_task(watch.follow(self.health)) for watch in self.watches]
         await asyncio.gather(*(watch.listed.wait() for watch in self.watches))
-        self.concern(self.state.wanted)
+        self.concern(self.state.keys_known())
         return following
 
     async def _work(self, stopping: asyncio.Event) -> None:
@@ -87,7 +87,7 @@ class Sink:
 
     async def _reconcile(self, key: bytes) -> None:
         try:
-            await self.reconciler.reconcile(key)
+            turn = await self.reconciler.reconcile(key)
         except InvalidError as error:
             # The agent was told; nothing but a change of the workload, its group or the resync makes it valid.
             self.queue.done(key)
@@ -99,7 +99,7 @@ class Sink:
             metrics.RETRIES.labels(type(error).__name__).inc()
             self._log.warning("trying again", key=key.decode(), why=str(error), next_in_s=round(delay, 1))
         else:
-            self.queue.done(key)
+            self.queue.done(key, turn)
 
     async def _resync(self) -> None:
         """Look at everything now and then, and keep the gauges up to date."""
@@ -115,7 +115,7 @@ class Sink:
                 self._log.warning("registrations that the log does not know are left alone", names=told)
             if asyncio.get_running_loop().time() >= due:
                 due += self.settings.resync_seconds
-                self.concern(self.state.wanted)
+                self.concern(self.state.keys_known())
 
 
 async def _first(stopping: asyncio.Event, *tasks: "asyncio.Task[object]") -> None:

@@ -47,10 +47,12 @@ class WorkQueue:
         self._busy.add(key)
         return key
 
-    def done(self, key: bytes) -> None:
-        """Say that the work on a key succeeded."""
+    def done(self, key: bytes, again_s: float = 0.0) -> None:
+        """Say that the work on a key succeeded; it is looked at again in ``again_s`` seconds unless that is 0."""
         self._failures.pop(key, None)
         self._release(key)
+        if again_s:
+            self._delay(key, again_s)
 
     def retry(self, key: bytes, after_s: float | None = None) -> float:
         """Let a key come back after its backoff, or after what Kubernetes asked for; return the seconds."""
@@ -58,9 +60,12 @@ class WorkQueue:
         self._failures[key] = failures + 1
         delay: float = max(min(FIRST_S * 2.0 ** min(failures, 20), LONGEST_S), after_s or 0.0)
         self._release(key)
-        if key not in self._queued:
-            self._later[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+        self._delay(key, delay)
         return delay
+
+    def _delay(self, key: bytes, delay_s: float) -> None:
+        if key not in self._queued:
+            self._later[key] = asyncio.get_running_loop().call_later(delay_s, self._due, key)
 
     def _due(self, key: bytes) -> None:
         self._later.pop(key, None)

@@ -29,6 +29,9 @@ from services.sink.state import State
 MOST_ROUNDS = 8
 """A workload needs four plans from nothing to registered; more means somebody writes against us."""
 
+SOON_S = 0.001
+"""A turn that comes within this has come: timers are no finer."""
+
 Publish = Callable[[bytes, Answered | None], Awaitable[None]]
 """Writes an answer under a workload's key, None takes it out; returns when it is durable."""
 
@@ -47,17 +50,22 @@ class Reconciler:
         self.pace = pace
         self._log = structlog.get_logger()
 
-    async def reconcile(self, key: bytes) -> None:
-        """Do what is to be done for one workload. Raises ClusterError where Kubernetes does not do it: try again."""
+    async def reconcile(self, key: bytes) -> float:
+        """Do what is to be done for one workload; return 0, or in how many seconds it is its turn to be removed.
+
+        Raises ClusterError where Kubernetes does not do it: try again.
+        """
         metrics.RECONCILES.inc()
         for _ in range(MOST_ROUNDS):
             steps = self._plan(key)
             if any(isinstance(step, DeleteWar) for step in steps):
-                # It may have come back while it waited for its turn.
-                await self.pace.slot()
-                steps = self._plan(key)
+                # Nobody else waits with it, and when it is its turn it is planned again: it may have come back.
+                if delay := self.pace.turn(key):
+                    return delay
+            else:
+                self.pace.withdraw(key)
             if not steps:
-                return
+                return 0.0
             for step in steps:
                 await self._do(key, step)
         raise ConflictError(f"{key.decode()} was not settled in {MOST_ROUNDS} rounds: somebody else changes it as well")
@@ -107,14 +115,25 @@ class Reconciler:
 
 
 class Pace:
-    """Lets things happen at most so often."""
+    """Lets things happen at most so often; each waits for a turn of its own, and holds nobody up."""
 
     def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second
         self._next = 0.0
+        self._turns: dict[bytes, float] = {}
 
-    async def slot(self) -> None:
-        """Return when it is time for one more."""
+    def turn(self, key: bytes) -> float:
+        """Return 0 where it is this key's turn, which is then taken, or the seconds until it is."""
         now = asyncio.get_running_loop().time()
-        self._next = max(self._next + self._gap, now)
-        await asyncio.sleep(self._next - now)
+        if key not in self._turns:
+            self._next = max(self._next + self._gap, now)
+            self._turns[key] = self._next
+        wait = self._turns[key] - now
+        if wait > SOON_S:
+            return wait
+        del self._turns[key]
+        return 0.0
+
+    def withdraw(self, key: bytes) -> None:
+        """Give up the turn of a key that needs none any more."""
+        self._turns.pop(key, None)

@@ -111,6 +111,10 @@ class State:
             return {key for place, keys in self._by_group.items() if place[0] == where[1] for key in keys}
         return (self._by_group if kind is Kind.GROUP else self._by_name).get(where, set())
 
+    def keys_known(self) -> set[bytes]:
+        """Return every key: those only answered were forgotten while nobody looked, and so must their answers be."""
+        return self.wanted.keys() | self.answered.keys()
+
     def observed(self, key: WorkloadKey) -> Observed:
         """Return what Kubernetes has for a workload."""
         name = (key.namespace, key.war_name)

@@ -3,9 +3,6 @@
 from schemas.resource import GroupSnapshot
 from services.sink.core.objects import Group
 
-PARTS = ("metadata", "template")
-"""What of a group's spec concerns its workloads; probes are for the agent of Istio's own."""
-
 
 def snapshot(group: Group) -> GroupSnapshot:
     """Return the group as it is now, to be kept for as long as the registration lasts."""
@@ -14,7 +11,7 @@ def snapshot(group: Group) -> GroupSnapshot:
         uid=group.uid,
         generation=group.generation,
         resource_version=group.resource_version,
-        spec={part: group.spec[part] for part in PARTS if part in group.spec},
+        spec=dict(group.spec),
     )
 
 
