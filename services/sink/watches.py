@@ -62,9 +62,14 @@ class Watch:
         self.listed.set()
 
     async def _watch(self) -> None:
+        heard = False
         async for seen in self.cluster.watch(self.kind, self._version):
             self._delay = FIRST_S
             self._take(seen)
+            heard = True
+        if not heard:
+            # Minutes without so much as a bookmark: an API restored from a backup never comes to our version.
+            self._version = ""
 
     def _take(self, seen: Seen) -> None:
         self._version = seen.object["metadata"]["resourceVersion"]

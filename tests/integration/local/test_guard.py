@@ -26,7 +26,10 @@ time.sleep(600)
 
 async def gone(pid: int) -> None:
     async def look() -> bool:
-        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
     await eventually(look, f"process {pid} to be gone")
 
