@@ -1,8 +1,9 @@
 """The thread in which aiokafka's consumer lives: it fetches, sets positions and commits.
 
-Its weight-bearing rule: what was fetched before positions were set is told apart from what was fetched after.
+Its weight-bearing rule: what was fetched of a partition is delivered, or its position is put back, or was set anew.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,9 +21,9 @@ class OffsetsAheadError(Exception):
 
 
 class FetchedRecords(dict[Any, Sequence[Any]]):
-    """Records by partition, with the number of the seek after which they were fetched."""
+    """Records by partition, and how often the position of each partition had been set when they were fetched."""
 
-    seek = 0
+    seeks: Mapping[Any, int]
 
 
 class DaemonThread(WorkerThread):  # type: ignore[misc]
@@ -37,8 +38,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that aiokafka's consumer lives in; everything named ``_…`` runs there."""
 
     Worker = DaemonThread
-    seek_number = 0
-    """How often positions were set. Records fetched before the last time are stale, and are read again."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - handed on to Faust
+        super().__init__(*args, **kwargs)
+        self.seeks: Counter[Any] = Counter()
+        """How often the position of each partition was set. Records fetched before the last time are stale."""
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ANN401 - Transport imports this module
         self._assignor = self.app.assignor
@@ -59,14 +63,39 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             fetch_max_wait_ms=500,
         )
 
-    async def _fetch_records(self, *args: Any, **kwargs: Any) -> FetchedRecords:  # noqa: ANN401 - Faust's signature
-        records = FetchedRecords(await super()._fetch_records(*args, **kwargs))
-        records.seek = self.seek_number
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: Any,  # noqa: ANN401
+        **kwargs: Any,  # noqa: ANN401 - Faust's signature
+    ) -> FetchedRecords:
+        # No partition is any partition to aiokafka; Faust empties its own set when it pauses them.
+        found = await super()._fetch_records(consumer, active_partitions, **kwargs) if active_partitions else {}
+        records = FetchedRecords(found)
+        records.seeks = {place: self.seeks[place] for place in records}
         return records
 
-    async def _seek_wait(self, *args: Any) -> None:  # noqa: ANN401
-        self.seek_number += 1  # Faust seeks before it awaits
-        await super()._seek_wait(*args)
+    def stale(self, place: Any, records: FetchedRecords) -> bool:  # noqa: ANN401
+        """Tell whether the position was set since these were fetched: they will be read again, or were skipped."""
+        return self.seeks[place] != records.seeks[place]
+
+    async def put_back(self, places: Sequence[Any], records: FetchedRecords) -> None:
+        """Read again what was fetched of these partitions and not delivered."""
+        await self.call_thread(self._put_back, places, records)
+
+    async def _put_back(self, places: Sequence[Any], records: FetchedRecords) -> None:
+        consumer = self._ensure_consumer()
+        for place in places:
+            if records[place] and not self.stale(place, records) and place in consumer.assignment():
+                self._seek(consumer, place, records[place][0].offset)
+
+    def _seek(self, consumer: AIOKafkaConsumer, place: Any, offset: int) -> None:  # noqa: ANN401
+        self.seeks[place] += 1
+        consumer.seek(TopicPartition(*place), offset)
+
+    async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[Any, int]) -> None:
+        self.seeks.update(partitions.keys())  # Faust seeks before it awaits
+        await super()._seek_wait(consumer, partitions)
 
     async def seek_to_committed(self) -> Mapping[Any, int | None]:
         """Set the position of every assigned partition to its committed offset, and tell these."""
@@ -81,8 +110,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         _check_ends(offsets, await consumer.end_offsets([place for place in offsets if place.topic == EVENTS]))
         for place, offset in offsets.items():
             if offset or place.topic == EVENTS:
-                consumer.seek(place, offset or 0)
-        self.seek_number += 1
+                self._seek(consumer, place, offset or 0)
         return offsets
 
     async def _commit(self, offsets: Mapping[Any, int]) -> bool:

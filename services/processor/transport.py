@@ -13,15 +13,13 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from schemas.topics import EVENTS, PRESENCE_CHANGELOG
+from schemas.topics import EVENTS
 from services.processor.chunk import Chunk
 from services.processor.fetching import ConsumerThread
 from services.processor.ownership import Ownership
 from services.processor.producer import Producer
 from services.processor.settings import GroupSettings
 from services.runtime.config import KafkaSettings
-
-CHUNKED = frozenset({EVENTS, PRESENCE_CHANGELOG})
 
 
 class ChunkMessage(ConsumerMessage):  # type: ignore[misc]  # Faust has no usable types
@@ -32,7 +30,7 @@ class ChunkMessage(ConsumerMessage):  # type: ignore[misc]  # Faust has no usabl
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
-    """Delivers chunks of events, other topics as Faust does, and commits what the rolls say."""
+    """Delivers chunks, and commits what the rolls say."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - handed on to Faust
         super().__init__(*args, **kwargs)
@@ -57,29 +55,20 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await super().seek_wait(partitions)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:  # noqa: ASYNC109 - Faust's signature
-        """Yield the messages of one fetch."""
+        """Yield a message per partition of one fetch; what comes too late to be delivered is put back."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if not records or self.should_stop:
-            return
-        if not self.flow_active:
-            await self.perform_seek()
-            return
-        if records.seek != self._thread.seek_number:
-            return
+        late = []
         for place, found in records.items():
-            if not found or not (place in active or place in self._buffered_partitions):
-                continue
-            for message in self._messages(place, found, generation):
-                if not self.flow_active or self.app.consumer_generation_id != generation:
-                    return
-                yield place, message
+            flows = self.flow_active and self.app.consumer_generation_id == generation
+            if not flows or not (place in active or place in self._buffered_partitions):
+                late.append(place)
+            elif found and not self._thread.stale(place, records):
+                yield place, self._message(place, found, generation)
+        if late and not self.should_stop:
+            await self._thread.put_back(late, records)
 
-    def _messages(self, place: Any, records: Sequence[Any], generation: int) -> Iterator[Any]:  # noqa: ANN401
-        if place.topic not in CHUNKED:
-            for record in records:
-                yield self._to_message(place, record)
-            return
+    def _message(self, place: Any, records: Sequence[Any], generation: int) -> ChunkMessage:  # noqa: ANN401
         last = records[-1]
         message = ChunkMessage(
             place.topic,
@@ -96,7 +85,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         )
         message.chunk = Chunk(place.partition, generation, self._delivered.get(place), records)
         self._delivered[place] = last.offset
-        yield message
+        return message
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         """Let go of the partitions: end the slice under way, commit what it came to, and own nothing."""
