@@ -27,11 +27,12 @@ _ANSWER: TypeAdapter[Registered | Refused | Ended] = TypeAdapter(Answer)
 _validate_event = _EVENT.validator.validate_json
 
 
-_PLAIN_HEARTBEAT = re.compile(
-    rb'\{"v":1,"type":"heartbeat","session":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
-    rb',"seq":(0|[1-9][0-9]{0,17})(?:,"workload":(\{.*\}))?(?:,"sentAt":"20[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])'
-    rb"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-    rb'T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z")?\}'
+_PLAIN_HEAD = b'{"v":1,"type":"heartbeat","session":"'
+_PLAIN_SESSION = slice(len(_PLAIN_HEAD), len(_PLAIN_HEAD) + 36)
+_PLAIN_TAIL = re.compile(
+    rb'","seq":(0|[1-9]\d{0,17})(?:,"workload":(\{.*\}))?(?:,"sentAt":"20\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])'
+    rb"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
+    rb'T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z")?\}'
 ).fullmatch
 
 
@@ -55,14 +56,16 @@ def decode_event(key: bytes | None, value: bytes | None) -> Event | Rejection:
     return _untold(event) or _key_fault(key, event) or event
 
 
-def plain_heartbeat(value: bytes) -> tuple[str, int, bytes | None] | None:
-    """Return session, seq and introduction (its bytes, unread) of a heartbeat in the very bytes our agents write.
+def plain_heartbeat(value: bytes, session: str) -> tuple[int, bytes | None] | None:
+    """Return seq and introduction (its bytes, unread) of a heartbeat of ``session`` in the bytes our agents write.
 
-    A quarter of the cost of ``decode_event``, which would say the same, if the introduction is one. None says nothing:
-    it may be a heartbeat spelt otherwise.
+    A fifth of the cost of ``decode_event``, which would say the same, if the introduction is one. None says nothing:
+    it may be a heartbeat spelt otherwise, or of another session.
     """
-    found = _PLAIN_HEARTBEAT(value)
-    return (found[1].decode(), int(found[2]), found[3]) if found else None
+    if not value.startswith(_PLAIN_HEAD) or value[_PLAIN_SESSION] != session.encode():
+        return None
+    found = _PLAIN_TAIL(value, _PLAIN_SESSION.stop)
+    return (int(found[1]), found[2]) if found else None
 
 
 def decode_workload(value: bytes) -> Workload | Rejection:

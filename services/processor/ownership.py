@@ -118,11 +118,10 @@ class Ownership:
         owned.delivered = chunk.records[-1].offset
 
     async def _fold_slice(self, owned: Owned, records: Sequence[Appended]) -> None:
-        fold = owned.roll.fold
         try:
-            for fetched in records:
-                for effect in fold(fetched):
-                    await self._perform(owned.roll.state.partition, fetched.offset, effect)
+            for offset, effects in owned.roll.fold_all(records):
+                for effect in effects:
+                    await self._perform(owned.roll.state.partition, offset, effect)
         except BaseException:
             # Folded but not told, also where the task was cancelled: nothing after this may be committed.
             self.lose()

@@ -42,7 +42,7 @@ class Disk:
         at_record: list[tuple[int, int]] = []
         sent: list[Effect] = []
         for record in records[self.committed : folded]:
-            sent.extend(roll.fold(record))
+            sent.extend(effect for _offset, effects in roll.fold_all([record]) for effect in effects)
             at_record.append((len(sent), roll.resume))
         commit_at = at_record[int(committed * (len(at_record) - 1))] if at_record else (0, self.committed)
         kept = commit_at[0] + int(durable * (len(sent) - commit_at[0]))
@@ -78,6 +78,27 @@ def test_a_fold_from_any_crash_equals_the_fold_from_zero(
     told = states(disk.told)
     living = set(agents.roll.rows)
     assert {key: told[key] for key in living} == {key: wanted[key] for key in living}
+
+
+@given(steps, rules, st.data())
+@LAW
+def test_a_chunk_folded_at_once_has_the_effects_of_its_records_one_by_one(
+    script: list[Step], by: Rules, data: st.DataObject
+) -> None:
+    """Also from any rows an owner may begin with, and however the log is cut into chunks."""
+    agents = written(script, by)
+    begin = data.draw(st.integers(0, len(agents.records)))
+    before = Roll(0, by)
+    stored = {e.key: e.row for _, told in before.fold_all(agents.records[:begin]) for e in told if isinstance(e, Store)}
+    rows = [(key, row) for key, row in stored.items() if row is not None]
+    at_once, one_by_one = Roll.restore(0, by, rows), Roll.restore(0, by, rows)
+    records = agents.records[before.resume :]
+    cut = data.draw(st.integers(1, 7))
+    chunks = [records[first : first + cut] for first in range(0, len(records), cut)]
+    told = [found for chunk in chunks for found in at_once.fold_all(chunk)]
+    assert told == [(r.offset, effects) for r in records if (effects := one_by_one.fold(r))]
+    assert picture(at_once) == picture(one_by_one) == picture(agents.roll)
+    assert (at_once.position, at_once.resume) == (one_by_one.position, one_by_one.resume)
 
 
 @given(steps, st.data())

@@ -5,7 +5,7 @@ records up to the last stored tick are history: they rebuild the attendance and 
 decided, and decide nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 from schemas.codec import Rejection, decode_event, plain_heartbeat
@@ -91,8 +91,6 @@ class Roll(Book):
         if self._history >= 0 and record.offset > self._history:
             self._leave_history()
         self.position = record.offset + 1
-        if self._history < 0 and record.offset not in self._untold and self._still_there(record):
-            return ()
         event = decode_event(record.key, record.value)
         effects: list[Effect] = []
         if self._untold and (keys := self._untold.pop(record.offset, None)):
@@ -105,31 +103,41 @@ class Roll(Book):
             self._apply(record, event, effects)
         return effects
 
-    def _still_there(self, record: Appended) -> bool:
-        """Take the record that nearly all are: the next heartbeat of a connected workload, with nothing new in it.
+    def fold_all(self, records: Sequence[Appended]) -> Iterator[tuple[int, Sequence[Effect]]]:
+        """Do what ``fold`` does for each record, quicker; yield the offset and the effects of those that have some."""
+        place = 0
+        while (place := self._skim(records, place)) < len(records):
+            record = records[place]
+            if effects := self.fold(record):
+                yield record.offset, effects
+            place += 1
 
-        It only enters the sheet. Whatever else it might be is left to the long way, which would do the same here.
+    def _skim(self, records: Sequence[Appended], first: int) -> int:
+        """Take records as long as they are what nearly all are: heartbeats of the connected, with nothing new in them.
+
+        They only enter the sheet. Return the place of the first that might be something else: ``fold`` would do the
+        same with those before it.
         """
-        key, value = record.key, record.value
-        if key is None or value is None:
-            return False
-        row = self.rows.get(key)
-        if row is None or row.presence is not _CONNECTED or record.offset <= row.revision:
-            return False
-        beat = plain_heartbeat(value)
-        if beat is None:
-            return False
-        named, seq, introduction = beat
-        sheet = self.attendance.sheet
-        seen = sheet.get(key)
-        if seen is None:
-            seen = self.attendance.highest(key)
-        if named != row.session or seq <= (row.seq if seen is None else seen):
-            return False
-        if introduction is not None and introduction != row.workload.encode():
-            return False
-        sheet[key] = seq
-        return True
+        if self._history >= 0:
+            return first
+        rows, sheet, highest = self.rows, self.attendance.sheet, self.attendance.highest
+        for place in range(first, len(records)):
+            record = records[place]
+            key, value, offset = record.key, record.value, record.offset
+            if key is None or value is None or offset < self.position:
+                return place
+            row = rows.get(key)
+            if row is None or row.presence is not _CONNECTED or offset <= row.revision:
+                return place
+            beat = plain_heartbeat(value, row.session)
+            seen = highest(key)
+            if beat is None or beat[0] <= (row.seq if seen is None else seen):
+                return place
+            if beat[1] is not None and beat[1] != row.workload.encode():
+                return place
+            sheet[key] = beat[0]
+            self.position = offset + 1
+        return len(records)
 
     def _apply(self, record: Appended, event: Event, effects: list[Effect]) -> None:
         match event:
