@@ -20,7 +20,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@echo "Making $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --progress-bar off --require-hashes --requirement requirements.lock | awk -v all=$$(grep -c '^[a-z].*==' requirements.lock) \
-	  '/^Collecting/ { printf "\r  fetched %d of %d packages ", ++n, all; fflush() } /^Installing/ { printf "\r  installing them        "; fflush() } END { print "" }'
+	  -v person=$$(test -t 2 && echo 1 || echo 0) \
+	  'person && /^Collecting/ { printf "\r  fetched %d of %d packages ", ++n, all; fflush() } person && /^Installing/ { printf "\r  installing them        "; fflush() } END { if (person) print "" }'
 	@$(PIP) --quiet --no-deps --editable .
 	@touch $@
 
