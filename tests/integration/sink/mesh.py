@@ -41,6 +41,8 @@ class Mesh:
     def __init__(self, servers: str, kubeconfig: Path, folder: Path) -> None:
         self.settings = KafkaSettings(bootstrap_servers=servers)
         self.kubeconfig = kubeconfig
+        self.account = kubeconfig
+        """The kubeconfig of the sink, where it is not the people's."""
         self.folder = folder
         self.namespace = f"mesh-{uuid.uuid4().hex[:8]}"
         self.sink: Child | None = None
@@ -71,7 +73,7 @@ class Mesh:
         told = (f"http.port={self.port}", "log.format=json", "resync_seconds=1")
         argv = [sys.executable, "-c", program, "sink", f"--bootstrap-servers={self.settings.bootstrap_servers}"]
         argv += [f"--set={setting}" for setting in told]
-        self.sink = Child("sink", argv, self.folder / "sink.log", {"KUBECONFIG": str(self.kubeconfig)})
+        self.sink = Child("sink", argv, self.folder / "sink.log", {"KUBECONFIG": str(self.account)})
         self.sink.start()
         if ready:
             await self.ready()
