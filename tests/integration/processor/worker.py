@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.cli.main import main
 from services.processor.core.record import Appended, Effect
@@ -15,21 +15,22 @@ from services.processor.core.roll import Roll
 
 MISHAP, RECORDS = sys.argv.pop(1), int(sys.argv.pop(1))
 folded = 0
-fold = Roll.fold
+fold_all = Roll.fold_all
 
 
-def mishap(self: Roll, record: Appended) -> Sequence[Effect]:
-    """Fold, and after so many records let happen what was asked for."""
+def mishap(self: Roll, records: Sequence[Appended]) -> Iterator[tuple[int, Sequence[Effect]]]:
+    """Fold record by record, and after so many let happen what was asked for."""
     global folded  # noqa: PLW0603 - counts over all partitions of the process
-    folded += 1
-    if MISHAP == "slow":
-        time.sleep(1 / RECORDS)
-    elif folded > RECORDS and MISHAP == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif folded > RECORDS and MISHAP == "fail":
-        raise ArithmeticError(f"a bug shows at offset {record.offset}")
-    return fold(self, record)
+    for record in records:
+        folded += 1
+        if MISHAP == "slow":
+            time.sleep(1 / RECORDS)
+        elif folded > RECORDS and MISHAP == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif folded > RECORDS and MISHAP == "fail":
+            raise ArithmeticError(f"a bug shows at offset {record.offset}")
+        yield from fold_all(self, [record])
 
 
-Roll.fold = mishap  # type: ignore[method-assign]
+Roll.fold_all = mishap  # type: ignore[method-assign]
 main()
