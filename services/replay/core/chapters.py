@@ -59,7 +59,7 @@ class Note:
     """Like records that changed nothing, summed up; or something that befell the whole partition."""
 
     kind: str
-    """``Ignored``, ``Rejected``, or the kind of a notice (Braked, Released, VoidWindow, Overridden)."""
+    """``Ignored``, ``Rejected``, ``NotKnown``, or the kind of a notice (Braked, Released, VoidWindow, Overridden)."""
     what: str
     """Type of the records."""
     rule: str

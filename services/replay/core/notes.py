@@ -12,6 +12,8 @@ LISTED = 24
 
 IGNORED = "Ignored"
 REJECTED = "Rejected"
+NOT_KNOWN = "NotKnown"
+"""The log's start is gone, and with it what would tell whether the record was accepted."""
 
 
 class Notes:
@@ -29,10 +31,11 @@ class Notes:
         what = words.record_type(event)
         if isinstance(effect, Reject):
             self._add((REJECTED, what, effect.reason), Note(REJECTED, what, effect.reason, _fault(event), at, at, 1))
+        elif isinstance(effect, Ignored) and effect.rule is Rule.UNKNOWN_SESSION and unknowable:
+            note = Note(NOT_KNOWN, what, "", f"{session} {words.BEFORE_THE_LOG}", at, at, 1)
+            self._add((NOT_KNOWN, what, session), note)
         elif isinstance(effect, Ignored):
-            hidden = unknowable and effect.rule is Rule.UNKNOWN_SESSION
-            meaning = words.BEFORE_THE_LOG if hidden else words.RULES.get(effect.rule, "")
-            note = Note(IGNORED, what, effect.rule, f"{session}: {meaning}", at, at, 1)
+            note = Note(IGNORED, what, effect.rule, f"{session}: {words.RULES.get(effect.rule, '')}", at, at, 1)
             self._add((IGNORED, what, effect.rule, session), note)
 
     def notice(self, at: Place, what: str, notice: Notice) -> None:

@@ -57,11 +57,11 @@ class Teller:
 
     def take(self, record: Appended) -> bool:
         """Take the next record; False once the end of what is wanted was reached, and nothing was taken."""
-        if self._until is not None and record.timestamp > self._until:
-            return False
         if self._start is None:
             self._start = Place(record.offset, record.timestamp, 0)
             self._beginning.begin(record)
+        if self._until is not None and record.timestamp > self._until:
+            return False
         self._end = (record.offset, record.timestamp)
         if self._beginning.awaited:
             for waiting in self._beginning.wait(record):
@@ -127,7 +127,7 @@ class Teller:
             number = self._sessions[-1].number + 1 if self._sessions else 1
             self._end_session(at, f"superseded by session {number}")
             self._sessions.append(Session(number, after.session, at, introduction))
-            why = words.joined(event, number, introduction, before)
+            why = words.joined(event, number, introduction, before, hidden=not self._beginning.whole)
         else:
             self._sessions[-1] = replace(self._sessions[-1], introduction=introduction)
             why = words.heard(event, before, introduction)

@@ -16,7 +16,7 @@ RULES = {
 }
 """What the rules mean that may ignore a workload's record."""
 
-BEFORE_THE_LOG = "the session began before the log's start, and has not introduced itself since"
+BEFORE_THE_LOG = "began before the log's start and has not introduced itself since: accepted or not, nobody can tell"
 
 
 def record_type(event: Event | Rejection) -> str:
@@ -31,8 +31,12 @@ def machine(introduction: Introduction) -> str:
     return ", ".join([f"agent {registration.agent.version}", *addresses])
 
 
-def joined(event: Event, number: int, introduction: Introduction, before: WorkloadRow | None) -> str:
-    """Say how a session began."""
+def joined(
+    event: Event, number: int, introduction: Introduction, before: WorkloadRow | None, *, hidden: bool = False
+) -> str:
+    """Say how a session began; ``hidden``: what was before the log's start is not known."""
+    if hidden and before is None and isinstance(event, Heartbeat):
+        return f"session {number} is introduced here first ({machine(introduction)}): it began before the log's start"
     words = f"session {number} begins ({machine(introduction)})"
     if isinstance(event, Heartbeat):
         words += " with the introduction in a heartbeat"

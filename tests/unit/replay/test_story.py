@@ -1,6 +1,5 @@
 """The story of one workload, from logs as a test would tell them."""
 
-from services.processor.core.record import Record
 from services.processor.core.rules import Rules
 from services.replay.core.chapters import Change, Note, Story, Stretch
 from services.replay.core.story import story
@@ -175,13 +174,16 @@ def test_a_log_without_its_start_counts_its_windows_from_the_ticks_and_says_that
     assert not tale.whole
     assert _lines(tale) == [
         "0",
-        "heartbeat @7 w5: session 1 begins (agent v1.0.0) with the introduction in a heartbeat -> connected",
+        (
+            "heartbeat @7 w5: session 1 is introduced here first (agent v1.0.0): it began before the log's start "
+            "-> connected"
+        ),
         "0 ▇▁▁▁",
         "tick @11 w8: missed windows 6–8: 3 of 3 -> absent",
     ]
     [note] = _notes(tale)
-    assert note.rule == "UnknownSession"
-    assert "before the log's start" in note.words
+    assert (note.kind, note.count) == ("NotKnown", 1)
+    assert "accepted or not, nobody can tell" in note.words
 
 
 def test_a_stray_tick_at_a_start_that_is_gone_does_not_stop_time() -> None:
@@ -231,5 +233,5 @@ def test_records_are_folded_once() -> None:
     log = Log()
     log.connect(1)
     log.tick()
-    again = [*log.records, *(Record(*record) for record in log.records)]
+    again = [*log.records, *log.records]
     assert story(again, key(1), RULES).telling == told(log).telling
