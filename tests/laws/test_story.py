@@ -39,6 +39,9 @@ def test_the_state_told_is_the_rolls(script: list[Step], by: Rules, key: bytes) 
     tale = story(agents.records, key, by)
     assert tale.row == agents.roll.rows.get(key)
     assert tale.braked == agents.roll.braked
+    if tale.row is not None:
+        assert tale.why is not None
+        assert (tale.why.presence, tale.why.at.timestamp) == (tale.row.presence, tale.row.since)
     if tale.reached is not None:
         assert tale.reached.window == agents.roll.window
 
