@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from schemas.registrations import Registered
 from schemas.resource import GroupSnapshot
@@ -169,7 +169,7 @@ async def test_an_unknown_name_is_an_error_with_candidates(world: World) -> None
     done = await world.explain("ratings-aws-aws-123456789012-us-east-2b-ec2-i-00000000000000002")
     assert (done.status, done.out) == (1, "")
     assert "/".join(KEY) in done.err
-    stranger = await world.explain(key(2).decode())
+    stranger = await world.explain(key(next(n for n in range(2, 99) if home(key(n), PARTITIONS) == HOME)).decode())
     assert stranger.status == 1
     assert "the log has no session of it" in stranger.out
 
@@ -178,6 +178,31 @@ async def test_a_time_before_the_log_cannot_be_known(world: World) -> None:
     done = await world.explain(KEY.identity, "--at", "2020-01-01T00:00")
     assert done.status == 1
     assert "no records until then; it begins at 20" in done.out
+
+
+async def test_where_retention_took_the_start_it_says_what_cannot_be_known(world: World) -> None:
+    """A workload of the other partition, whose connect is deleted as retention would."""
+    who = next(number for number in range(2, 99) if home(key(number), PARTITIONS) != HOME)
+    log = Log()
+    log.connect(who)
+    log.tick()
+    log.heartbeat(who)
+    log.tick()
+    writer = await producer(world.settings)
+    admin = AIOKafkaAdminClient(**world.settings.client_args())
+    await admin.start()
+    try:
+        for record in log.records:
+            await write(writer, 1 - HOME, [(record.key or b"", record.value or b"")])
+        await admin.delete_records({TopicPartition(EVENTS, 1 - HOME): RecordsToDelete(before_offset=1)})
+    finally:
+        await admin.close()
+        await writer.stop()
+    done = await world.explain(key(who).decode())
+    assert done.status == 1
+    assert "It is not to be known from the log." in done.out
+    assert "The log begins at offset 1, 20" in done.out
+    assert "accepted or not, nobody can tell" in done.out
 
 
 async def test_nothing_on_the_cluster_changes(world: World) -> None:
