@@ -20,6 +20,12 @@ from services.replay.core.chapters import Change, Place, Session, Story, Stretch
 from services.replay.core.notes import Between, session_name
 from services.replay.core.windows import Mark, Windows
 
+_AT_ONCE = 1000
+"""Records of other workloads that are folded in one pass."""
+
+_NAMED = 64
+"""Earlier sessions that are called by their number, where a record of theirs is ignored."""
+
 
 def story(
     records: Iterable[Appended],
@@ -52,6 +58,7 @@ class Teller:
         self._sessions: list[Session] = []
         self._telling: list[Change | Stretch] = []
         self._between = Between()
+        self._others: list[Appended] = []
         self._heard = False
         self._missed = Windows()
 
@@ -74,6 +81,7 @@ class Teller:
         """Return what was told so far; nothing is to be taken after it."""
         for waiting in self._beginning.release():
             self._fold(waiting)
+        self._fold_others()
         stretch = self._between.stretch()
         roll, start, end = self.roll, self._start, self._end
         return Story(
@@ -93,12 +101,22 @@ class Teller:
     # -- the fold, observed ------------------------------------------------------------------------------------------
 
     def _fold(self, record: Appended) -> None:
+        if record.key not in (self.key, CONTROL_KEY):
+            self._others.append(record)
+            if len(self._others) >= _AT_ONCE:
+                self._fold_others()
+            return
+        self._fold_others()
         if record.key == self.key:
             self._own(record)
-        elif record.key == CONTROL_KEY:
-            self._control(record)
         else:
-            self.roll.fold(record)
+            self._control(record)
+
+    def _fold_others(self) -> None:
+        """Fold what agents of other workloads said: it is nothing of this story, but the brake counts them."""
+        for _ in self.roll.fold_all(self._others):
+            pass
+        self._others.clear()
 
     def _own(self, record: Appended) -> None:
         if record.offset < self.roll.position:
@@ -192,10 +210,6 @@ class Teller:
     def _end_session(self, at: Place, how: str) -> None:
         if self._sessions and self._sessions[-1].ended is None:
             self._sessions[-1] = replace(self._sessions[-1], ended=at, how=how)
-
-
-_NAMED = 64
-"""Earlier sessions that are called by their number, where a record of theirs is ignored."""
 
 
 def _connected(row: WorkloadRow | None) -> bool:
