@@ -170,9 +170,7 @@ def explain(
     workload: Annotated[str, typer.Argument(help="Name of the object, identity, or NAMESPACE/GROUP/IDENTITY.")],
     at: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", help="Its state then, and why; 03:12 is the newest, to the end of that minute, UTC."
-        ),
+        typer.Option(metavar="TIME", help="Its state then, and why: an RFC 3339 time, 03:12, or 15m (ago)."),
     ] = None,
     namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Only this namespace.")] = None,
     output: Annotated[str, typer.Option("-o", "--output", metavar="table|json", help="Form of the output.")] = "table",
@@ -182,8 +180,8 @@ def explain(
 ) -> None:
     """Tell the story of one workload: when it was marked absent, and why.
 
-    The log is folded by the processor's own rules, and nothing is written. Rules are those of `muster processor`:
-    give the same --config or --set.
+    The log is folded by the processor's own rules, and nothing is written. Rules are those of `muster processor`: give
+    the same --config or --set. A TIME is in UTC where it says no zone, and 03:12 is all of the newest such minute.
 
     For example:
 

@@ -3,8 +3,10 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-FORMS = "2026-11-23T03:12:26.702Z, 2026-11-23T03:12 or 03:12"
+FORMS = "2026-11-23T03:12:26.702Z, 2026-11-23T03:12, 03:12, or 15m (ago)"
 
+_AGO = re.compile(r"(\d{1,5})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TIME = re.compile(
     r"(?:(?P<day>\d{4}-\d{2}-\d{2})[T ])?(?P<minute>\d{2}:\d{2})(?P<second>:\d{2})?(?P<part>\.\d{1,6})?"
     r"(?P<zone>Z|[+-]\d{2}:\d{2})?"
@@ -14,8 +16,11 @@ _TIME = re.compile(
 def moment(text: str, now: datetime) -> datetime:
     """Return the end of what was written: ``03:12`` is the newest such minute that has begun, up to its last instant.
 
-    So a question about 03:12 sees all that happened in that minute. Raises ValueError where it is no time.
+    So a question about 03:12 sees all that happened in that minute. ``15m`` is so long before ``now``.
+    Raises ValueError where it is no time.
     """
+    if ago := _AGO.fullmatch(text.strip()):
+        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     found = _TIME.fullmatch(text.strip())
     if found is None or (found["part"] and not found["second"]):
         raise ValueError(f"{text!r} is no time; expected one like {FORMS} (UTC unless it says a zone)")
