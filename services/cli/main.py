@@ -162,6 +162,54 @@ def status(
     asyncio.run((watch if follow else show)(settings, Selection(namespace, workload, Output(output))))
 
 
+@app.command(
+    epilog="Exit codes: 0 told; 1 the workload, or its state then, is not known; 2 wrong usage, or the name of several "
+    "workloads; 3 told, but muster.workloads says otherwise: give the processor's rules."
+)
+def explain(
+    workload: Annotated[str, typer.Argument(help="Name of the object, identity, or NAMESPACE/GROUP/IDENTITY.")],
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Its state then, and why: an RFC 3339 time, 03:12, or 15m (ago)."),
+    ] = None,
+    namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Only this namespace.")] = None,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="table|json", help="Form of the output.")] = "table",
+    config: Config = None,
+    servers: Servers = None,
+    assignments: Assignments = None,
+) -> None:
+    """Tell the story of one workload: when it was marked absent, and why.
+
+    The log is folded by the processor's own rules, and nothing is written. Rules are those of `muster processor`: give
+    the same --config or --set. A TIME is in UTC where it says no zone, and 03:12 is all of the newest such minute.
+
+    For example:
+
+      muster explain ratings-aws-aws-123456789012-us-east-2b-ec2-i-1234567890abcdef0 -n bookinfo
+
+      muster explain bookinfo/ratings/jwt-corp--ann --at 03:12
+
+      muster explain jwt-corp--ann --at 2026-11-23T03:12:26Z --set rules.missed_windows=5 -o json
+    """
+    import asyncio
+    from datetime import UTC, datetime
+
+    from services.cli.explain import explain as tell
+    from services.cli.moments import moment
+    from services.cli.naming import Asked
+    from services.cli.options import settings_of
+    from services.processor.settings import ProcessorSettings
+
+    if output not in {"table", "json"}:
+        raise typer.BadParameter(f"-o {output}: expected one of table, json")
+    try:
+        until = moment(at, datetime.now(UTC)) if at is not None else None
+    except ValueError as fault:
+        raise typer.BadParameter(f"--at {fault}") from None
+    settings = settings_of(ProcessorSettings, "explain", config, servers, assignments)
+    asyncio.run(tell(settings, Asked(workload, namespace), until, as_json=output == "json"))
+
+
 @app.command(epilog="Exit codes: 0 everything was shown and is so; 1 something was not as the tour promises.")
 def demo(
     leave: Annotated[

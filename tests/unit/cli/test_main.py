@@ -12,7 +12,7 @@ HEAVY = ("aiokafka", "faust", "kubernetes", "pydantic", "aiohttp", "structlog")
 
 def test_help_names_every_command() -> None:
     words = CliRunner().invoke(app, ["--help"]).output
-    for command in ("agent", "fleet", "processor", "sink", "local", "status", "topics", "schemas"):
+    for command in ("agent", "fleet", "processor", "sink", "local", "status", "explain", "topics", "schemas"):
         assert command in words
 
 
@@ -39,6 +39,12 @@ def test_an_unknown_command_is_wrong_usage() -> None:
 
 def test_an_unknown_form_of_output_is_wrong_usage() -> None:
     assert CliRunner().invoke(app, ["status", "-o", "xml"]).exit_code == 2
+
+
+@pytest.mark.parametrize("wrong", [("-o", "xml"), ("--at", "yesterday"), ("--set", "rules.missed_windows=0")])
+@pytest.mark.usefixtures("restored_logs")
+def test_what_explain_cannot_use_is_wrong_usage(wrong: tuple[str, str]) -> None:
+    assert CliRunner().invoke(app, ["explain", "anybody", *wrong]).exit_code == 2
 
 
 def test_written_schemas_are_found_equal_and_a_changed_one_is_named(tmp_path: Path) -> None:
