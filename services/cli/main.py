@@ -10,6 +10,7 @@ from services.cli.options import Assignments, Config, LogFormat, Servers
 
 GROUPS = {
     "bench": "services.cli.bench:app",
+    "events": "services.cli.events:app",
     "local": "services.local.cli:app",
     "schemas": "services.cli.schemas:app",
     "topics": "services.cli.topics:app",
@@ -184,6 +185,11 @@ def demo(
 @app.command()
 def bench() -> None:
     """Measure the parts on a real broker, beside bounds of the same run."""
+
+
+@app.command()
+def events() -> None:
+    """Read the records of muster.events, like kcat; nothing on the cluster changes."""
 
 
 @app.command()
