@@ -12,6 +12,7 @@ GROUPS = {
     "bench": "services.cli.bench:app",
     "events": "services.cli.events:app",
     "local": "services.local.cli:app",
+    "record": "services.cli.record:app",
     "schemas": "services.cli.schemas:app",
     "topics": "services.cli.topics:app",
 }
@@ -195,6 +196,11 @@ def events() -> None:
 @app.command()
 def local() -> None:
     """Start, inspect and stop the local stack: a real Kafka and a real Kubernetes API."""
+
+
+@app.command()
+def record() -> None:
+    """Record a range of the log in a file, to replay it anywhere."""
 
 
 @app.command()

@@ -42,7 +42,7 @@ def faults_told() -> Iterator[None]:
     except BrokenPipeError:
         # Python would complain once more at its end: there is nobody left to tell.
         sys.stdout = None
-    except (RecordingError, LogChangedError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
+    except (RecordingError, LogChangedError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
     except KeyboardInterrupt:
