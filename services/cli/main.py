@@ -13,6 +13,7 @@ GROUPS = {
     "events": "services.cli.events:app",
     "local": "services.local.cli:app",
     "record": "services.cli.record:app",
+    "replay": "services.cli.replay:app",
     "schemas": "services.cli.schemas:app",
     "topics": "services.cli.topics:app",
 }
@@ -201,6 +202,11 @@ def local() -> None:
 @app.command()
 def record() -> None:
     """Record a range of the log in a file, to replay it anywhere."""
+
+
+@app.command()
+def replay() -> None:
+    """Fold the log again by the processor's own rules, and print what it decided."""
 
 
 @app.command()

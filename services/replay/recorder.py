@@ -1,7 +1,7 @@
 """Writes a recording to a file, frame by frame, so that whatever interrupts it leaves something to go on from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from services.replay.recording import (
 )
 from services.replay.redaction import Redactor
 from services.replay.selection import Selection
-from services.replay.source import blocks
+from services.replay.source import blocks, until
 from services.replay.tape import Remains, Writer
 from services.runtime.config import KafkaSettings
 
@@ -127,7 +127,7 @@ async def _run(
     complete = True
     # What the loop leaves early, by a signal or an error of Kafka's, is closed as a part: whole as far as it goes.
     for live in lives:
-        async for item in _until(live.items(), stopping):
+        async for item in until(live.items(), stopping):
             if (kept := _kept(item, order)) is not None:
                 file.write(writer.take(kept))
             done += len(item.records) if isinstance(item, Chunk) else 0
@@ -151,24 +151,3 @@ def _kept(item: Item, order: Order) -> Item | None:
             return None
         item = item._replace(records=records)
     return order.redactor.chunk(item) if order.redactor else item
-
-
-async def _until(items: AsyncIterator[Item], stopping: asyncio.Event) -> AsyncIterator[Item]:
-    """Yield items until there are no more, or the process is told to stop, even while it waits for one."""
-    stopped = asyncio.ensure_future(stopping.wait())
-    following: asyncio.Future[Item] | None = None
-    try:
-        while not stopping.is_set():
-            following = asyncio.ensure_future(anext(items))
-            await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                return
-            try:
-                item = following.result()
-            except StopAsyncIteration:
-                return
-            yield item
-    finally:
-        stopped.cancel()
-        if following is not None:
-            following.cancel()

@@ -1,5 +1,6 @@
 """Where records come from: a live cluster, a recording, or stdin; all look alike from here on."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -92,3 +93,24 @@ async def _selected(name: str, tape: Tape, topic: str, selection: Selection) -> 
                 yield item._replace(records=records)
     except RecordingError as cause:
         raise RecordingError(f"{name}: {cause}") from None
+
+
+async def until(items: AsyncIterator[Item], stopping: asyncio.Event) -> AsyncIterator[Item]:
+    """Yield items until there are no more, or the process is told to stop, even while it waits for one."""
+    stopped = asyncio.ensure_future(stopping.wait())
+    following: asyncio.Future[Item] | None = None
+    try:
+        while not stopping.is_set():
+            following = asyncio.ensure_future(anext(items))
+            await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                return
+            try:
+                item = following.result()
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        stopped.cancel()
+        if following is not None:
+            following.cancel()
