@@ -28,7 +28,7 @@ app = typer.Typer(
 
 _EXIT_CODES = (
     "Exit codes: 0 printed (records that cannot be taken are printed as such); 1 the recording is damaged, cut off or "
-    "of another kind; 2 wrong usage; 130 interrupted."
+    "of another kind; 2 wrong usage; 130 interrupted; 141 whoever read stdout left."
 )
 OutputOption = Annotated[
     EventOutput, typer.Option("-o", "--output", help="Form of the output; raw is the bytes of the values.")

@@ -20,6 +20,8 @@ from services.replay.lines import shortest, to_line, to_time
 EVENT_HEAD = ("TIME", "PLACE", "TYPE", "NAMESPACE", "WORKLOAD", "SESSION", "SEQ", "DETAIL")
 _WIDTHS = (24, 8, 10, 10, 52, 8, 4, 0)
 EXIT_INTERRUPTED = 130
+EXIT_NO_READER = 141
+"""As a shell reports a process that SIGPIPE ended."""
 
 
 class EventOutput(StrEnum):
@@ -42,6 +44,7 @@ def faults_told() -> Iterator[None]:
     except BrokenPipeError:
         # Python would complain once more at its end: there is nobody left to tell.
         sys.stdout = None
+        raise typer.Exit(EXIT_NO_READER) from None
     except (RecordingError, LogChangedError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
@@ -60,7 +63,6 @@ class EventPrinter:
 
     def __init__(self, output: EventOutput) -> None:
         self.output = output
-        self.unreadable = 0
         if output is EventOutput.TABLE:
             self._write(cells_line(EVENT_HEAD, _WIDTHS))
 
@@ -70,7 +72,6 @@ class EventPrinter:
             self._write((record.value or b"") + b"\n")
             return
         event = decode_event(record.key, record.value) if topic == EVENTS else None
-        self.unreadable += isinstance(event, Rejection)
         if self.output is EventOutput.JSON:
             line = to_line(topic, partition, record)
             if isinstance(event, Rejection):

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from schemas.topics import EVENTS
+from services.cli.comparison import compared
 from services.cli.options import EXIT_USAGE, EXIT_WRONG, Assignments, Config, Servers, settings_of
 from services.cli.printing import EXIT_INTERRUPTED, faults_told
 from services.cli.progress import Meter
@@ -38,11 +39,13 @@ class Wanted:
     shown: Selection
     fail_on: tuple[FailOn, ...]
     expected: dict[str, Any] | None
+    compare: bool
 
 
 @app.command(
     epilog="Exit codes: 0 replayed, and nothing asserted failed; 1 an assertion failed (each is told), or the "
-    "recording is damaged, cut off or of another kind; 2 wrong usage; 130 interrupted, after the summary so far."
+    "recording is damaged, cut off or of another kind; 2 wrong usage; 130 interrupted, after the summary so far; "
+    "141 whoever read stdout left."
 )
 def replay(
     where: Annotated[
@@ -71,6 +74,10 @@ def replay(
             "--expect", metavar="FILE", help="Exit with 1 unless the states at the end are those of this -o json."
         ),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="live", help="Compare the states at the end with muster.workloads."),
+    ] = None,
     output: Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")] = Output.TABLE,
     servers: Servers = None,
     config: Config = None,
@@ -91,11 +98,20 @@ def replay(
       muster events cat -o json | muster replay - -o json | jq 'select(.state.presence == "removed") | .key'
 
       muster replay night.jsonl.zst --fail-on removal --fail-on uncertain
+
+      muster replay --compare live >/dev/null
     """
+    if against not in {None, "live"}:
+        raise typer.BadParameter(f"--compare {against}: expected live")
     shown = selected(start, end, partitions, namespace, selectors)
+    for term in shown.filter.terms:
+        if term.name in {"type", "session"}:
+            raise typer.BadParameter(f"-l {term.name}: transitions are chosen by key, workload, group or partition")
     folded = selected(fold_from, end, partitions)
     settings = settings_of(ProcessorSettings, "replay", config, servers, assignments)
-    wanted = Wanted(where, folded, shown, tuple(fail_on or ()), _expected(expect) if expect else None)
+    wanted = Wanted(
+        where, folded, shown, tuple(fail_on or ()), _expected(expect) if expect else None, against is not None
+    )
     printer = Printer(output)
     codes: list[int] = []
 
@@ -104,7 +120,7 @@ def replay(
 
     with faults_told():
         shutdown.run(run)
-    raise typer.Exit(codes[0] if codes else EXIT_WRONG)
+    raise typer.Exit(codes[0])
 
 
 async def _replay(wanted: Wanted, settings: ProcessorSettings, printer: Printer, stopping: asyncio.Event) -> int:
@@ -133,6 +149,8 @@ async def _replay(wanted: Wanted, settings: ProcessorSettings, printer: Printer,
     wrong = failures(wanted.fail_on, refold, tally)
     if wanted.expected is not None:
         wrong += unexpected(wanted.expected, refold)
+    if wanted.compare and not stopping.is_set():
+        wrong += await compared(refold, found.cluster, settings.kafka, wanted.shown.filter)
     for line in wrong:
         typer.echo(f"FAILED {line}", err=True)
     return EXIT_INTERRUPTED if stopping.is_set() else EXIT_WRONG if wrong else 0
@@ -161,7 +179,9 @@ class Shown:
 def _rules(found: Source, settings: ProcessorSettings) -> tuple[Rules, str]:
     """Return the rules to fold by, and whose they are."""
     if "rules" in settings.model_fields_set:
-        return settings.rules.rules(), "the rules given"
+        rules = settings.rules.rules()
+        others = found.header is not None and found.header.rules not in ({}, asdict(rules))
+        return rules, "the rules given" + (", which are not those of the recording" if others else "")
     if found.header is not None and found.header.rules:
         try:
             return Rules(**found.header.rules), "the rules of the recording"  # type: ignore[arg-type]

@@ -150,7 +150,9 @@ async def opened(
         cluster, config = await _described(settings, topic)
         everything = sorted(consumer.assignment())
         if at is None:
-            extents = await _extents(consumer, topic, [one for one in everything if _meant(selection, one)], selection)
+            extents = await _extents(
+                consumer, topic, [one for one in everything if selection.includes(one.partition)], selection
+            )
         else:
             extents = await _given(consumer, topic, at)
         for number, one in extents.items():
@@ -158,12 +160,6 @@ async def opened(
         yield Live(cluster, topic, len(everything), config, extents, consumer)
     finally:
         await close(consumer)
-
-
-def _meant(selection: Selection, place: TopicPartition) -> bool:
-    """Whether a partition is to be read: where a bound names some, only these are."""
-    edges = [edge for edge in (selection.start, selection.end) if edge is not None and edge.places]
-    return selection.includes(place.partition) and all(place.partition in edge.places for edge in edges)
 
 
 async def _extents(

@@ -87,8 +87,11 @@ class Selection:
     filter: Filter = Filter()
 
     def includes(self, partition: int) -> bool:
-        """Whether a partition is meant."""
-        return self.partitions is None or partition in self.partitions
+        """Whether a partition is meant; where a bound names some, only these are."""
+        named = [edge.places for edge in (self.start, self.end) if edge is not None and edge.places]
+        if self.partitions is not None:
+            named.append(dict.fromkeys(self.partitions, 0))
+        return all(partition in places for places in named)
 
 
 class Cut:
