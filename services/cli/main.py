@@ -10,7 +10,10 @@ from services.cli.options import Assignments, Config, LogFormat, Servers
 
 GROUPS = {
     "bench": "services.cli.bench:app",
+    "events": "services.cli.events:app",
     "local": "services.local.cli:app",
+    "record": "services.cli.record:app",
+    "replay": "services.cli.replay:app",
     "schemas": "services.cli.schemas:app",
     "topics": "services.cli.topics:app",
 }
@@ -235,8 +238,23 @@ def bench() -> None:
 
 
 @app.command()
+def events() -> None:
+    """Read the records of muster.events, like kcat; nothing on the cluster changes."""
+
+
+@app.command()
 def local() -> None:
     """Start, inspect and stop the local stack: a real Kafka and a real Kubernetes API."""
+
+
+@app.command()
+def record() -> None:
+    """Record a range of the log in a file, to replay it anywhere."""
+
+
+@app.command()
+def replay() -> None:
+    """Fold the log again by the processor's own rules, and print what it decided."""
 
 
 @app.command()

@@ -1,0 +1,42 @@
+"""A bar with the time left, for whatever takes longer than two seconds; only where somebody watches."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+AFTER_S = 2.0
+
+
+class Meter:
+    """Shows how far something is; nothing at all where stderr is no terminal."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._begun = time.monotonic()
+        self._bar: object = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        from rich.progress import Progress
+
+        if isinstance(self._bar, Progress):
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Show that ``done`` of ``total`` are behind us; None: nobody knows of how many."""
+        if not sys.stderr.isatty() or time.monotonic() - self._begun < AFTER_S:
+            return
+        from rich.console import Console
+        from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        if not isinstance(self._bar, Progress):
+            columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task(self._what, total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)

@@ -1,0 +1,112 @@
+"""Prints what a replay comes to: transitions as they happen, and the summary."""
+
+import json
+import sys
+from enum import StrEnum
+from typing import Any
+
+import typer
+
+from schemas.names import parse_key
+from services.cli.printing import cells_line
+from services.replay.chunks import Gap
+from services.replay.lines import shortest, to_time
+from services.replay.refold import Happening, Noted, Transition
+from services.replay.summary import gap_words
+
+HEAD = ("TIME", "PLACE", "NAMESPACE", "WORKLOAD", "FROM", "TO", "REASON")
+WIDE = ("SESSION", "WINDOW", "MESSAGE")
+_WIDTHS = (24, 8, 10, 60, 9, 10, 26)
+_WIDE_WIDTHS = (36, 6, 0)
+
+
+class Output(StrEnum):
+    """Forms of output."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+
+
+class Printer:
+    """Prints happenings."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._widths = (*_WIDTHS, *_WIDE_WIDTHS) if output is Output.WIDE else _WIDTHS
+        self._headed = output is Output.JSON
+
+    def show(self, happening: Happening) -> None:
+        """Print one."""
+        if self._output is Output.JSON:
+            sys.stdout.buffer.write(shortest(fields(happening)) + b"\n")
+            return
+        if not self._headed:
+            self._headed = True
+            self._row((*HEAD, *WIDE) if self._output is Output.WIDE else HEAD)
+        if isinstance(happening, Gap):
+            sys.stdout.buffer.write(f"--- {gap_words(happening)}\n".encode())
+        elif isinstance(happening, Noted):
+            place = happening.place
+            words = f"{to_time(place.time_ms)}  {place.partition}:{place.offset}  {happening.kind}: {happening.words}"
+            sys.stdout.buffer.write(f"{words}\n".encode())
+        else:
+            self._row(self._cells(happening))
+
+    def summary(self, told: dict[str, Any], notes: list[str]) -> None:
+        """Print the summary: as the last line of JSON, or in words on stderr."""
+        if self._output is Output.JSON:
+            sys.stdout.buffer.write(json.dumps({"type": "summary", **told}).encode() + b"\n")
+        sys.stdout.flush()
+        for line in [*notes, *_words(told)]:
+            typer.echo(line, err=True)
+
+    def _row(self, cells: tuple[str, ...]) -> None:
+        sys.stdout.buffer.write(cells_line(cells, self._widths))
+
+    def _cells(self, told: Transition) -> tuple[str, ...]:
+        key, state = parse_key(told.key), told.state
+        to = "forgotten" if state is None else state.presence
+        narrow = (
+            str(to_time(told.place.time_ms)),
+            f"{told.place.partition}:{told.place.offset}",
+            key.namespace if key else "-",
+            key.war_name if key else repr(told.key),
+            told.before or ("-" if told.certain else "?"),
+            to if told.certain else f"{to}?",
+            state.reason if state else "-",
+        )
+        if self._output is not Output.WIDE:
+            return narrow
+        return (*narrow, state.session, str(state.window), state.message) if state else (*narrow, "-", "-", "-")
+
+
+def fields(happening: Happening) -> dict[str, Any]:
+    """Return a happening as JSON."""
+    if isinstance(happening, Gap):
+        return {"type": "gap", **happening._asdict()}
+    place = happening.place
+    where = {"time": to_time(place.time_ms), "partition": place.partition, "offset": place.offset}
+    if isinstance(happening, Noted):
+        return {"type": "notice", **where, "kind": happening.kind, "words": happening.words}
+    return {
+        "type": "transition",
+        **where,
+        "key": happening.key.decode(errors="replace"),
+        "before": happening.before,
+        "certain": happening.certain,
+        "state": happening.state.model_dump(mode="json", exclude_none=True) if happening.state else None,
+    }
+
+
+def _words(told: dict[str, Any]) -> list[str]:
+    def counts(name: str) -> str:
+        return ", ".join(f"{count} {what}" for what, count in told[name].items()) or "none"
+
+    return [
+        f"{told['records']} records, {told['transitions']} transitions shown",
+        f"windows: {counts('windows')}",
+        f"ignored by rule: {counts('ignored')}",
+        f"rejected: {counts('rejected')}",
+        f"states at the end: {counts('states')}",
+    ]

@@ -1,0 +1,153 @@
+"""Writes a recording to a file, frame by frame, so that whatever interrupts it leaves something to go on from."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from schemas.names import CONTROL_KEY
+from services.replay.chunks import Chunk, Item
+from services.replay.cluster import Live, opened
+from services.replay.frames import pack
+from services.replay.recording import (
+    Header,
+    Range,
+    RecordedTopic,
+    RecordingError,
+    Tally,
+    Trailer,
+    configuration_digest,
+)
+from services.replay.redaction import Redactor
+from services.replay.selection import Selection
+from services.replay.source import blocks, until
+from services.replay.tape import Remains, Writer
+from services.runtime.config import KafkaSettings
+
+_TELLING = ("cleanup.policy", "message.timestamp.type", "retention.bytes", "retention.ms")
+"""Settings of a topic that say how its records are to be read."""
+Progress = Callable[[int, int], None]
+"""Is told how many offsets are recorded, of how many."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be recorded."""
+
+    topics: tuple[str, ...]
+    selection: Selection
+    first: str | None = None
+    last: str | None = None
+    rules: Mapping[str, int | float] | None = None
+    """The processor's, where they are known."""
+    redactor: Redactor | None = None
+
+
+async def record(
+    path: Path, settings: KafkaSettings, order: Order, stopping: asyncio.Event, progress: Progress
+) -> Trailer:
+    """Write a new recording; raises FileExistsError where the file is there."""
+    async with AsyncExitStack() as stack:
+        lives = [await stack.enter_async_context(opened(settings, name, order.selection)) for name in order.topics]
+        with path.open("xb") as file:
+            return await _run(file, Writer(Tally(_header(lives, order))), lives, order, stopping, progress)
+
+
+async def resume(
+    path: Path, settings: KafkaSettings, order: Order, stopping: asyncio.Event, progress: Progress
+) -> Trailer | None:
+    """Go on where a recording ends; None where it is complete. The header in the file says what is to be recorded."""
+    with path.open("r+b") as file:
+        remains = Remains(blocks(file))
+        if remains.complete:
+            return None
+        header = remains.tally.header
+        if header.selector != order.selection.filter.words:
+            raise RecordingError(f"it selects {header.selector or 'everything'}: give the same -n and -l to resume it")
+        if header.redacted != (order.redactor.fingerprint if order.redactor else None):
+            raise RecordingError(
+                "it is redacted with another key: give --redact and the --redact-key of then"
+                if header.redacted
+                else "it is not redacted: resume it without --redact"
+            )
+        async with AsyncExitStack() as stack:
+            lives = [
+                await stack.enter_async_context(opened(settings, one.name, order.selection, _left(one, remains.tally)))
+                for one in header.topics
+            ]
+            for live in lives:
+                if live.cluster != header.cluster:
+                    raise RecordingError(
+                        f"it is of cluster {header.cluster}, but {settings.bootstrap_servers} is {live.cluster}"
+                    )
+            file.seek(remains.keep)
+            file.truncate()
+            if remains.again:
+                file.write(pack(remains.again))
+            return await _run(file, Writer(remains.tally, begun=True), lives, order, stopping, progress)
+
+
+def _left(topic: RecordedTopic, tally: Tally) -> dict[int, tuple[int, int]]:
+    """Return from where to where each partition is still to be recorded."""
+    return {one.partition: (tally.position(topic.name, one.partition), one.end) for one in topic.ranges}
+
+
+def _header(lives: list[Live], order: Order) -> Header:
+    topics = tuple(
+        RecordedTopic(
+            name=live.topic,
+            partitions=live.partitions,
+            ranges=tuple(
+                Range(partition=number, start=one.asked, end=max(one.end, one.asked))
+                for number, one in sorted(live.extents.items())
+            ),
+            config={name: live.config[name] for name in _TELLING if name in live.config},
+        )
+        for live in lives
+    )
+    rules = dict(order.rules or {})
+    return Header(
+        cluster=lives[0].cluster,
+        topics=topics,
+        first=order.first,
+        last=order.last,
+        selector=order.selection.filter.words,
+        rules=rules,
+        redacted=order.redactor.fingerprint if order.redactor else None,
+        configuration=configuration_digest(topics, rules),
+    )
+
+
+async def _run(
+    file: BinaryIO, writer: Writer, lives: list[Live], order: Order, stopping: asyncio.Event, progress: Progress
+) -> Trailer:
+    done, total = 0, sum(live.total for live in lives)
+    complete = True
+    # What the loop leaves early, by a signal or an error of Kafka's, is closed as a part: whole as far as it goes.
+    for live in lives:
+        async for item in until(live.items(), stopping):
+            if (kept := _kept(item, order)) is not None:
+                file.write(writer.take(kept))
+            done += len(item.records) if isinstance(item, Chunk) else 0
+            progress(done, total)
+        complete = complete and not stopping.is_set()
+        if complete:
+            for number, one in live.extents.items():
+                writer.tally.pass_to(live.topic, number, one.end)
+    file.write(writer.finish(complete=complete))
+    return writer.tally.trailer(complete=complete)
+
+
+def _kept(item: Item, order: Order) -> Item | None:
+    """Return what is to be recorded of a chunk; the processor's own records always are, or no window would close."""
+    if not isinstance(item, Chunk):
+        return item
+    chooser = order.selection.filter
+    if not chooser.everything:
+        records = [one for one in item.records if one.key == CONTROL_KEY or chooser.takes(item.partition, one)]
+        if not records:
+            return None
+        item = item._replace(records=records)
+    return order.redactor.chunk(item) if order.redactor else item

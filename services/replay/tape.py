@@ -1,0 +1,104 @@
+"""Reading a recording from the bytes it is made of, and writing one into bytes; whoever opens files is elsewhere."""
+
+from collections.abc import Iterable, Iterator
+
+from services.replay.checker import Checker
+from services.replay.chunks import Gap, Item
+from services.replay.frames import FRAME_BYTES, Frame, frames, pack
+from services.replay.recording import Header, RecordingError, Tally, Trailer, item_lines, message_line
+
+
+class Tape:
+    """A recording, read once from its beginning; bare lines of records, without header and trailer, are read too."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        """Read the beginning. Raises ``RecordingError`` where it is not that of a recording."""
+        self._frames = frames(blocks)
+        self._first = next(self._frames, Frame(b"", 0))
+        self._checker = Checker(self._first.lines)
+
+    @property
+    def header(self) -> Header | None:
+        """What was recorded; None where there are only lines."""
+        return self._checker.header
+
+    @property
+    def trailer(self) -> Trailer | None:
+        """What vouches for it, once everything was read."""
+        return self._checker.trailer
+
+    def items(self) -> Iterator[Item]:
+        """Yield the records and gaps; raises ``RecordingError`` where it is damaged, or at last where it was cut."""
+        frame: Frame | None = self._first
+        while frame is not None and (frame.whole or self.header is None):
+            yield from self._checker.items(frame.lines)
+            frame = next(self._frames, None)
+        if self._checker.tally is not None and self.trailer is None:
+            raise RecordingError(
+                f"it was cut off behind {self._checker.tally.records} records: the trailer is missing. They can be "
+                "kept, and the rest be read again from the cluster: muster record --resume FILE"
+            )
+
+
+class Writer:
+    """Makes the bytes of a recording, in frames."""
+
+    def __init__(self, tally: Tally, *, begun: bool = False) -> None:
+        """``begun``: go on behind what was tallied before."""
+        self.tally = tally
+        self._lines = bytearray()
+        if not begun:
+            self._add(message_line(tally.header))
+
+    def take(self, item: Item) -> bytes:
+        """Take a chunk or a gap; return the frame that became full, or nothing yet."""
+        if isinstance(item, Gap):
+            self.tally.gap(item)
+        else:
+            for record in item.records:
+                self.tally.record(item.topic, item.partition, record)
+        for line in item_lines(item):
+            self._add(line)
+        return self.flush() if len(self._lines) >= FRAME_BYTES else b""
+
+    def flush(self) -> bytes:
+        """Return what waits, as a frame; nothing where nothing does."""
+        lines, self._lines = bytes(self._lines), bytearray()
+        return pack(lines) if lines else b""
+
+    def finish(self, *, complete: bool) -> bytes:
+        """Return the last frames."""
+        return self.flush() + pack(message_line(self.tally.trailer(complete=complete)))
+
+    def _add(self, line: bytes) -> None:
+        self.tally.line(line)
+        self._lines += line
+
+
+class Remains:
+    """What a recording that was cut off or interrupted still holds. Raises ``RecordingError`` where that is nothing."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self.keep = 0
+        """Bytes of the file that stay; what is behind them is to be cut off."""
+        self.again = b""
+        """Whole lines of the cut frame, to be written behind them once more."""
+        checker: Checker | None = None
+        for frame in frames(blocks):
+            lines = frame.lines if frame.whole else frame.lines[: frame.lines.rfind(b"\n") + 1]
+            if checker is None:
+                checker = Checker(lines)
+            if not lines:
+                break
+            for _ in checker.items(lines):
+                pass
+            if checker.trailer is not None:
+                break
+            if not frame.whole:
+                self.again = lines
+                break
+            self.keep = frame.end
+        if checker is None or checker.tally is None:
+            raise RecordingError("it has no header: only a recording can be resumed, begin anew without --resume")
+        self.tally = checker.tally
+        self.complete = checker.trailer is not None and checker.trailer.complete

@@ -1,0 +1,89 @@
+"""Stories that became golden recordings: ``python -m tests.golden.stories NAME`` records one, once."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from schemas.topics import EVENTS
+from services.processor.core.record import Record
+from services.processor.core.rules import Rules
+from services.replay.chunks import Chunk
+from services.replay.recording import Header, Range, RecordedTopic, Tally, configuration_digest
+from services.replay.tape import Writer
+from tests.support.logs import Log, key
+
+FOLDER = Path(__file__).parent
+RULES = Rules(window_ms=1000, missed_windows=3, grace_windows=5, brake_least=5, forget_windows=8)
+
+
+def first_night() -> Log:
+    """Return the log that README.md tells of."""
+    log, seqs = Log(), dict.fromkeys(range(14), 0)
+
+    def window(silent: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+        for who in sorted(seqs.keys() - silent):
+            seqs[who] += 1
+            log.heartbeat(
+                who, seq=seqs[who], introduces="v1.0.0" if seqs[who] % 4 == 0 else None, of=1 if who in anew else 0
+            )
+        log.tick()
+
+    anew: set[int] = set()
+    log.resumed()
+    for who in seqs:
+        log.connect(who)
+    for _ in range(2):
+        window()
+    log.goodbye(0, seq=99)
+    window({0})
+    window({0, 1})
+    window({0, 1})
+    log.append(key(3), b"\xff not JSON")
+    log.append(key(3), b'{"v":2,"type":"heartbeat"}')
+    log.append(b"not/a-key", b'{"v":1,"type":"disconnect","session":"x","seq":1}')
+    log.connect(2, of=1)
+    seqs[2] = 0
+    anew.add(2)
+    log.heartbeat(2, of=0, seq=500)
+    log.connect(2, of=0, seq=501)
+    for _ in range(4):
+        window({0})
+    log.tick(window=3)
+    for _ in range(5):
+        window({0} | set(range(3, 14)))
+    log.release()
+    window({0} | set(range(3, 14)))
+    log.resumed()
+    window({0} | set(range(5, 14)))
+    for _ in range(12):
+        window({0} | set(range(5, 14)))
+    return log
+
+
+STORIES: dict[str, Callable[[], Log]] = {"first-night": first_night}
+
+
+def recorded(log: Log) -> bytes:
+    """Return a log of one partition as a recording."""
+    topic = RecordedTopic(
+        name=EVENTS,
+        partitions=1,
+        ranges=(Range(partition=0, start=0, end=len(log.records)),),
+        config={"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"},
+    )
+    rules = asdict(RULES)
+    header = Header(cluster="golden", topics=(topic,), rules=rules, configuration=configuration_digest((topic,), rules))
+    writer = Writer(Tally(header))
+    return writer.take(Chunk(EVENTS, 0, [Record(*one) for one in log.records])) + writer.finish(complete=True)
+
+
+def main() -> None:
+    """Record the story that is named."""
+    name = sys.argv[1]
+    with (FOLDER / f"{name}.jsonl.zst").open("xb") as file:
+        file.write(recorded(STORIES[name]()))
+
+
+if __name__ == "__main__":
+    main()

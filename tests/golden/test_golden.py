@@ -1,0 +1,23 @@
+"""Every verdict that was ever recorded comes out the same, for ever."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.main import app
+
+RECORDINGS = sorted(Path(__file__).parent.glob("*.jsonl.zst"))
+
+
+@pytest.mark.usefixtures("restored_logs")
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name.partition(".")[0])
+def test_a_recording_is_replayed_to_what_was_expected_of_it(recording: Path) -> None:
+    expected = recording.with_name(recording.name.replace(".jsonl.zst", ".expected.jsonl"))
+    done = CliRunner().invoke(app, ["replay", str(recording), "-o", "json", "--expect", str(expected)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == expected.read_text(encoding="utf-8").splitlines()
+
+
+def test_there_are_recordings() -> None:
+    assert RECORDINGS
