@@ -44,7 +44,7 @@ def up(
             running = Running.start(folder)
         asyncio.run(_wait(running))
     except StartError as error:
-        _err.print(str(error), style="red", markup=False)
+        _err.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
     status(folder)
 
@@ -99,12 +99,12 @@ def status(
     """
     running = Running.find(folder)
     if running is None:
-        _err.print(f"No local stack is up in {folder}; `muster local up` starts one.")
+        _err.print(f"No local stack is up in {folder}; `muster local up` starts one.", soft_wrap=True)
         raise typer.Exit(1)
     try:
         state = asyncio.run(running.state())
     except StartError as error:
-        _err.print(str(error), style="red", markup=False)
+        _err.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
     match output:
         case "json":
@@ -131,6 +131,6 @@ def logs(name: str, folder: Folder = DEFAULT_FOLDER) -> None:
     file = places.get(name, folder / "logs" / f"{name}.log")
     if not file.exists():
         known = sorted([*places, *(one.stem for one in (folder / "logs").glob("*.log"))])
-        _err.print(f"No log of {name} in {folder}; there are: {', '.join(known)}.")
+        _err.print(f"No log of {name} in {folder}; there are: {', '.join(known)}.", soft_wrap=True)
         raise typer.Exit(1)
     typer.echo(file.read_text(errors="replace"), nl=False)

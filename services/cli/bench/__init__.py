@@ -48,7 +48,7 @@ def processor(
         try:
             rates = asyncio.run(measured.run(servers))
         except contest.ContestError as error:
-            err.print(str(error), style="red", markup=False)
+            err.print(str(error), style="red", markup=False, soft_wrap=True)
             raise typer.Exit(1) from error
     figures = medians(rates)
     verdicts = compare(figures, PROCESSOR, WANTED)
