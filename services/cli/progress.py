@@ -3,7 +3,10 @@
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 AFTER_S = 2.0
 
@@ -14,7 +17,7 @@ class Meter:
     def __init__(self, what: str) -> None:
         self._what = what
         self._begun = time.monotonic()
-        self._bar: object = None
+        self._bar: Progress | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -22,9 +25,11 @@ class Meter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from rich.progress import Progress
+        self.hide()
 
-        if isinstance(self._bar, Progress):
+    def hide(self) -> None:
+        """Make room for a line on the same terminal; the bar comes back with the next call."""
+        if self._bar is not None:
             self._bar.stop()
 
     def __call__(self, done: int, total: int | None) -> None:
@@ -34,9 +39,9 @@ class Meter:
         from rich.console import Console
         from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-        if not isinstance(self._bar, Progress):
+        if self._bar is None:
             columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task(self._what, total=total)
-            self._bar.start()
+        self._bar.start()
         self._bar.update(self._task, completed=done)

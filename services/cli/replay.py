@@ -133,6 +133,7 @@ async def _replay(wanted: Wanted, settings: ProcessorSettings, printer: Printer,
             async for item in until(found.items(), stopping):
                 for happening in refold.take(item):
                     if shows.takes(happening):
+                        meter.hide()
                         tally.take(happening)
                         printer.show(happening)
                 done += len(item.records) if isinstance(item, Chunk) else 0

@@ -5,7 +5,7 @@ a partition is certain if it began at offset 0 and no record was lost since.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -88,20 +88,10 @@ class Refold:
         if not item.records:
             return
         standing = self.standings.get(item.partition) or self._begin(item.partition, item.records[0].offset)
-        for record in item.records:
-            standing.records += 1
-            if not standing.aligned and record.key == CONTROL_KEY:
-                _align(standing, record)
-            state = standing.roll.state
-            if effects := standing.roll.fold(record):
-                place = Place(item.partition, record.offset, record.timestamp)
-                for effect in effects:
-                    yield from _told(standing, place, effect)
-                if standing.roll.state is not state:
-                    after = standing.roll.state
-                    counted = after.rolls > state.rolls
-                    standing.closed["counted" if counted else "braked" if after.braked else "void"] += 1
+        standing.records += len(item.records)
         standing.last_ms = item.records[-1].timestamp
+        for records in _passes(standing, item.records):
+            yield from _folded(standing, item.partition, records)
 
     def states(self) -> dict[bytes, Workload]:
         """Return the newest state of every workload that is not forgotten."""
@@ -129,6 +119,30 @@ class Refold:
             standing.first = gap.end
         _doubt(standing, gap.words)
         yield gap
+
+
+def _passes(standing: Standing, records: Sequence[Appended]) -> Iterator[Sequence[Appended]]:
+    """Yield what can be folded in one pass; where a tick may say which window is open, it is looked at before."""
+    begun = 0
+    for index, record in enumerate(() if standing.aligned else records):
+        if record.key == CONTROL_KEY:
+            yield records[begun:index]
+            _align(standing, record)
+            begun = index
+    yield records[begun:]
+
+
+def _folded(standing: Standing, partition: int, records: Sequence[Appended]) -> Iterator[Happening]:
+    roll = standing.roll
+    state, coming = roll.state, iter(records)
+    for offset, effects in roll.fold_all(records):
+        time_ms = next(record.timestamp for record in coming if record.offset == offset)
+        for effect in effects:
+            yield from _told(standing, Place(partition, offset, time_ms), effect)
+        if roll.state is not state:
+            counted = roll.state.rolls > state.rolls
+            standing.closed["counted" if counted else "braked" if roll.state.braked else "void"] += 1
+            state = roll.state
 
 
 def _doubt(standing: Standing, why: str) -> None:

@@ -1,5 +1,7 @@
 """The refold: what the processor's core decides, and nothing that does not follow from what was read."""
 
+import tracemalloc
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,3 +120,26 @@ def test_the_summary_counts_windows_and_what_changed_nothing() -> None:
         Presence.REMOVED,
     ]
     assert [one.kind for one in happenings if isinstance(one, Noted)] == [NoticeKind.VOID_WINDOW]
+
+
+def test_memory_depends_on_workloads_and_not_on_records() -> None:
+    """Ten times the windows take no more; the log itself is not counted, a source yields it in passing."""
+    log = Log()
+    for who in range(100):
+        log.connect(who)
+    for window in range(100):
+        for who in range(100):
+            log.heartbeat(who, seq=window + 1)
+        log.tick()
+    per_window = 101
+    refold = Refold(FEW)
+    tracemalloc.start()
+    try:
+        sizes = []
+        for start in range(0, len(log.records), 10 * per_window):
+            list(refold.take(chunk(log, start, start + 10 * per_window)))
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert len(sizes) >= 10
+    assert sizes[-1] < sizes[0] * 1.2
