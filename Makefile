@@ -8,7 +8,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down test check lint types architecture format laws bench lock clean
+.PHONY: help install demo down test check lint types architecture format laws bench sim lock clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ format: install  ## let ruff rewrite
 
 bench: install  ## heartbeats per second beside a bare consumer and a per-record Faust agent
 	@$(MUSTER) bench processor
+
+sim: install  ## simulated worlds with faults: SEEDS=10000 of them, or SEED=N alone and in words
+	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
 
 lock: install  ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock

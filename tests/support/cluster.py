@@ -34,7 +34,8 @@ _KINDS = {
 class MemoryCluster:
     """The port's fake: collects the orphaned at once, where Kubernetes takes a moment."""
 
-    def __init__(self, *namespaces: str) -> None:
+    def __init__(self, *namespaces: str, uid: Callable[[], str] = lambda: str(uuid.uuid4())) -> None:
+        self.uid = uid
         self.objects: dict[Place, Manifest] = {}
         self.writes = 0
         """Writes that changed something."""
@@ -80,7 +81,7 @@ class MemoryCluster:
         item: dict[str, Any] = copy.deepcopy(dict(manifest))
         if kind is Kind.WAR:
             item.pop("status", None)
-        item["metadata"] |= {"uid": str(uuid.uuid4()), "generation": 1, "creationTimestamp": "2026-11-23T00:00:00Z"}
+        item["metadata"] |= {"uid": self.uid(), "generation": 1, "creationTimestamp": "2026-11-23T00:00:00Z"}
         stored = self._store(kind, "ADDED", item)
         self._collect()
         self.after("create")
@@ -113,7 +114,7 @@ class MemoryCluster:
 
     def add_namespace(self, name: str) -> None:
         """Create a namespace."""
-        self._store(Kind.NAMESPACE, "ADDED", {"metadata": {"name": name, "uid": str(uuid.uuid4())}})
+        self._store(Kind.NAMESPACE, "ADDED", {"metadata": {"name": name, "uid": self.uid()}})
 
     def remove(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete as ``kubectl delete`` does: without preconditions, and with all that it owns."""

@@ -1,0 +1,121 @@
+"""An agent of the world: the real session machine, a producer, a clock of its own, and a power supply that may fail."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+
+from schemas.codec import Rejection, decode_answer
+from schemas.events import Address, AddressType, AgentSoftware, Host, Introduction, Registration
+from schemas.identity import AwsIdentity, Ec2Instance, Identity
+from schemas.topics import EVENTS, REGISTRATIONS
+from services.agent.core import session
+from services.agent.core.exchange import Answered, Beat, Begin, Exit, Flushed, Input, Send, Stop, Wait
+from services.agent.core.moves import AgentSession, State
+from services.agent.core.pacing import Pacing
+from tests.sim.log import Log, Sender
+
+PACING = Pacing(heartbeat_ms=400, introduction_ms=3_000, patience_ms=3_000, backoff_ms=200, backoff_cap_ms=1_600)
+_YEAR_MS = 365 * 24 * 3600 * 1000
+
+
+def introduction(number: int, version: str) -> Introduction:
+    """Return the introduction of workload ``number``."""
+    instance = Ec2Instance(instance_id=f"i-{number:017x}")
+    aws = AwsIdentity(partition="aws", account="123456789012", region="us-east-2", zone="us-east-2b", ec2=instance)
+    host = Host(addresses=(Address(ip=f"172.31.5.{number + 1}", type=AddressType.VPC),))
+    registration = Registration(agent=AgentSoftware(version=version), host=host)
+    return Introduction(namespace="bookinfo", group="ratings", identity=Identity(aws=aws), registration=registration)
+
+
+class Agent:
+    """One machine; ``alive`` is the truth that nobody else in the world knows."""
+
+    def __init__(self, log: Log, number: int, rng: Random) -> None:
+        self.log, self.number, self.rng = log, number, rng
+        self.version = "v1"
+        self.key = introduction(number, "v1").key.to_bytes()
+        self.partition = log.of(self.key)
+        self.cut = False
+        self.skew_ms, self.drift = 0, 1.0
+        self.twice, self.delay_ms, self.swap = 0.0, 100, 0.0
+        self.alive = False
+        self.ghosts: list[Sender] = []
+        """What earlier processes had under way: a request in flight may outlive who sent it."""
+        self.start()
+
+    def start(self) -> None:
+        """Start a new process, which knows nothing of the one before."""
+        self.alive = True
+        self.session = AgentSession(introduction(self.number, self.version))
+        self.wait = Wait(self._clock(), begin=True)
+        self.sender = Sender(self.log, self.rng)
+        self.heard = self.log.part(REGISTRATIONS, self.partition).end
+
+    def kill(self) -> None:
+        """Lose power: of what was not delivered only the oldest, which were in flight, may still arrive, late."""
+        self.alive = False
+        for queue in self.sender.queues.values():
+            flying = list(queue)[: self.rng.randint(0, 3)]
+            late = self.log.now() + self.rng.choice((0, 300, 1500))
+            queue.clear()
+            queue.extend(one._replace(not_before=late) for one in flying)
+        self.ghosts.append(self.sender)
+
+    def stop(self) -> None:
+        """Say goodbye; the machine is off when that was delivered or given up."""
+        if self.alive:
+            self._give(Stop(self._clock()))
+
+    def step(self) -> None:
+        if self.log.up and not self.cut:
+            for ghost in self.ghosts:
+                ghost.flush(3)
+        if not self.alive:
+            return
+        self.sender.twice, self.sender.delay_ms, self.sender.swap = self.twice, self.delay_ms, self.swap
+        if self.log.up and not self.cut:
+            self.sender.flush(self.rng.randint(1, 20))
+            self._hear()
+        if self.session.state is State.DRAINING and self.sender.delivered == self.sender.posted:
+            self._give(Flushed())
+        now = self._clock()
+        if self.alive and now >= self.wait.until_ms:
+            sent_at = datetime.fromtimestamp((now % _YEAR_MS) / 1000, UTC)
+            if self.wait.begin:
+                fresh = str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+                self._give(Begin(now, self.rng.random(), fresh, sent_at))
+            else:
+                self._give(Beat(now, self.rng.random(), sent_at))
+
+    def _clock(self) -> int:
+        return int(self.log.now() * self.drift) + self.skew_ms
+
+    def _hear(self) -> None:
+        for record in self.log.read(REGISTRATIONS, self.partition, self.heard):
+            self.heard = record.offset + 1
+            if record.key == self.key and record.value is not None and self.alive:
+                answer = decode_answer(record.value)
+                assert not isinstance(answer, Rejection)
+                self._give(Answered(self._clock(), self.rng.random(), answer))
+
+    def _give(self, given: Input) -> None:
+        self.session, outputs = session.step(self.session, given, PACING)
+        for output in outputs:
+            match output:
+                case Send(event):
+                    self.sender.post(EVENTS, self.partition, self.key, event.to_json())
+                case Wait():
+                    self.wait = output
+                case Exit():
+                    self.kill()
+
+    def set_clock(self, skew_ms: int, drift: float) -> None:
+        """Set another clock; what was awaited is awaited as long as before."""
+        left = self.wait.until_ms - self._clock()
+        before = self._clock()
+        self.skew_ms, self.drift = skew_ms, drift
+        moved = self._clock() - before
+        self.wait = self.wait._replace(until_ms=self._clock() + left)
+        one = self.session
+        self.session = replace(one, due_ms=one.due_ms + moved, introduce_ms=one.introduce_ms + moved)

@@ -1,0 +1,164 @@
+"""Kafka in memory: partitions, append time, per-producer order, compaction; and coroutines run without a loop.
+
+Every ``await turn()`` is a point at which anything may happen to the world, a crash included.
+"""
+
+import types
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, NamedTuple, TypeVar
+
+from aiokafka.partitioner import murmur2
+
+T = TypeVar("T")
+
+
+@types.coroutine
+def turn() -> Generator[None, None, None]:
+    """Let the world go on."""
+    yield
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end without letting the world go on."""
+    try:
+        while True:
+            work.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+
+
+class Task:
+    """A coroutine that is driven turn by turn; closing it is what a crash does to it."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        self.work = work
+
+    def advance(self, turns: int) -> tuple[bool, Any]:
+        """Go on for so many turns; return whether it ended, and with what. What it raises is raised."""
+        try:
+            for _ in range(turns):
+                self.work.send(None)
+        except StopIteration as done:
+            return True, done.value
+        return False, None
+
+
+class Rec(NamedTuple):
+    """A record; ``timestamp`` is the append time, in milliseconds."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass
+class Partition:
+    """One partition; compaction leaves gaps in the offsets."""
+
+    records: list[Rec] = field(default_factory=list)
+    end: int = 0
+
+
+class Log:
+    """The broker: whoever is not cut off from it may append and read while it is up."""
+
+    def __init__(self, now: Callable[[], int], partitions: int) -> None:
+        self.now = now
+        self.count = partitions
+        self.up = True
+        self.parts: dict[tuple[str, int], Partition] = {}
+
+    def part(self, topic: str, partition: int) -> Partition:
+        return self.parts.setdefault((topic, partition), Partition())
+
+    def of(self, key: bytes) -> int:
+        """Return the partition of a key, as Kafka's default partitioner has it."""
+        return int((murmur2(key) & 0x7FFFFFFF) % self.count)
+
+    def append(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Any = (),  # noqa: ANN401
+    ) -> int:
+        part = self.part(topic, partition)
+        part.records.append(Rec(part.end, self.now(), key, value, tuple(headers)))
+        part.end += 1
+        return part.end - 1
+
+    def read(self, topic: str, partition: int, start: int, most: int = 1_000_000) -> list[Rec]:
+        """Return records from an offset on."""
+        part = self.part(topic, partition)
+        if start >= part.end:
+            return []
+        records = part.records
+        low = max(0, len(records) - (part.end - start))
+        while low > 0 and records[low - 1].offset >= start:
+            low -= 1
+        return [record for record in records[low : low + most] if record.offset >= start]
+
+    def compact(self, topic: str) -> None:
+        """Keep the last record of each key, and all of the newest few, as an active segment is kept."""
+        for (name, _), part in self.parts.items():
+            if name == topic:
+                last = {record.key: record.offset for record in part.records}
+                part.records = [r for r in part.records if last[r.key] == r.offset or r.offset >= part.end - 3]
+
+
+class Waiting(NamedTuple):
+    """A record that its producer was handed and the broker does not have."""
+
+    not_before: int
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Any
+
+
+class Sender:
+    """A producer: order is kept per partition unless ``swap``; a retry whose first try arrived duplicates."""
+
+    def __init__(self, log: Log, rng: Random) -> None:
+        self.log, self.rng = log, rng
+        self.queues: dict[tuple[str, int], deque[Waiting]] = {}
+        self.posted = 0
+        self.delivered = 0
+        self.delay_ms = 0
+        self.twice = 0.0
+        self.swap = 0.0
+        self.late: list[Waiting] = []
+        """Requests that a retry overtook: appended after what followed them."""
+
+    def post(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Any = ()) -> None:  # noqa: ANN401
+        due = self.log.now() + (self.rng.randrange(self.delay_ms) if self.delay_ms else 0)
+        self.queues.setdefault((topic, partition), deque()).append(Waiting(due, topic, partition, key, value, headers))
+        self.posted += 1
+
+    def flush(self, most: int) -> None:
+        """Deliver up to so many records of each partition."""
+        for queue in self.queues.values():
+            for _ in range(self.rng.randint(0, most)):
+                if not queue or queue[0].not_before > self.log.now():
+                    break
+                if len(queue) > 1 and self.rng.random() < self.swap:
+                    queue[0], queue[1] = queue[1], queue[0]
+                one = queue.popleft()
+                self._deliver(one)
+                if self.rng.random() < self.twice:
+                    late = self.log.now() + self.rng.choice((0, 0, 600, 2500))
+                    self.late.append(one._replace(not_before=late))
+                self.delivered += 1
+        for one in [late for late in self.late if late.not_before <= self.log.now()]:
+            self.late.remove(one)
+            self._deliver(one)
+
+    def _deliver(self, one: Waiting) -> None:
+        self.log.append(one.topic, one.partition, one.key, one.value, one.headers)

@@ -1,0 +1,127 @@
+"""Cores with one rule taken out each, to show that the simulation would have noticed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas.events import Connect, Resumed, Tick
+from services.agent.core import moves
+from services.agent.core import session as agent_session
+from services.processor.core import roll, session, verdict
+from services.processor.core.rows import PartitionRow
+from services.processor.ownership import Ownership
+from services.sink.core import plan
+from services.sink.core.actions import UpdateWar
+from services.sink.core.snapshot import current, snapshot
+
+Patch = pytest.MonkeyPatch
+
+
+def no_session_fence(patch: Patch) -> None:
+    """Whatever names an earlier session counts for the present one."""
+
+    def other(book: Any, record: Any, event: Any, effects: Any, row: Any) -> None:  # noqa: ANN401
+        if isinstance(event, Connect):
+            session._join(book, record, event, event.workload, effects)
+        else:
+            session._here(book, record, event, effects, row)
+
+    patch.setattr(session, "_other_session", other)
+
+
+def no_void_window(patch: Patch) -> None:
+    """A new owner judges a window whose attendance it has not seen."""
+    whole = roll.Roll._apply
+
+    def apply(self: Any, record: Any, event: Any, effects: Any) -> None:  # noqa: ANN401
+        void = self.void
+        whole(self, record, event, effects)
+        if isinstance(event, Resumed):
+            self.void = void
+
+    patch.setattr(roll.Roll, "_apply", apply)
+
+
+def brake_on_removal_only(patch: Patch) -> None:
+    """However many fall silent together, they are marked absent."""
+    patch.setattr(verdict, "_brake", lambda *_: False)
+
+
+def time_by_clock(patch: Patch) -> None:
+    """Who is silent has missed as many windows as fit into the time that passed."""
+    whole = verdict._call
+
+    def call(book: Any, record: Any, effects: Any, *, void: bool) -> Any:  # noqa: ANN401
+        passed = (record.timestamp - (book.state.opened or record.timestamp)) // book.rules.window_ms
+        for key, count, seq in book.attendance.silent():
+            book.attendance.missed[key] = (count + max(0, passed - 1), seq)
+        return whole(book, record, effects, void=void)
+
+    patch.setattr(verdict, "_call", call)
+
+
+def ticks_as_fast_as_they_come(patch: Patch) -> None:
+    """No tick comes too soon, and none names the wrong window: two owners hurry time."""
+    whole = verdict.close_window
+
+    def close(book: Any, record: Any, tick: Tick, effects: Any) -> None:  # noqa: ANN401
+        if book.state.opened is not None:
+            book.state = PartitionRow(**{
+                name: getattr(book.state, name) for name in book.state.__dataclass_fields__
+            } | {"opened": min(book.state.opened, record.timestamp - book.rules.window_ms)})  # fmt: skip
+        whole(book, record, tick.model_copy(update={"window": book.window}), effects)
+
+    patch.setattr(verdict, "close_window", close)
+
+
+def commit_ahead_of_apply(patch: Patch) -> None:
+    """What was delivered is committed before it is folded."""
+    whole = Ownership.fold
+
+    async def fold(self: Any, chunk: Any) -> None:  # noqa: ANN401
+        if chunk.partition in self.owned and not self.held:
+            self.owned[chunk.partition].settled = chunk.records[-1].offset + 1
+        await whole(self, chunk)
+
+    patch.setattr(Ownership, "fold", fold)
+
+
+def recreated_after_deletion(patch: Patch) -> None:
+    """The sink makes a WAR anew for a session that had one."""
+    whole = plan._join
+    patch.setattr(plan, "_join", lambda workload, _answer, observed: whole(workload, None, observed))
+
+
+def snapshot_refreshed(patch: Patch) -> None:
+    """An edit of the group reaches those who joined before."""
+    whole = plan._keep
+
+    def keep(workload: Any, answer: Any, observed: Any, war: Any, now: Any) -> Any:  # noqa: ANN401
+        if observed.group is not None and not current(war.spec.workload_group, observed.group):
+            taken = snapshot(observed.group).model_dump(mode="json", exclude_none=True)
+            return (UpdateWar({**war.manifest, "spec": {**war.manifest["spec"], "workloadGroup": taken}}),)
+        return whole(workload, answer, observed, war, now)
+
+    patch.setattr(plan, "_keep", keep)
+
+
+def deaf_to_the_end(patch: Patch) -> None:
+    """The agent does not begin a new session when its registration ended."""
+    patch.setattr(moves, "ended", moves.nothing)
+    for state in moves.LIVE:
+        row = {**agent_session.TABLE[state], agent_session.Kind.ENDED: agent_session.Cell(state)}
+        patch.setitem(agent_session.TABLE, state, row)
+
+
+MUTATIONS: tuple[Callable[[Patch], None], ...] = (
+    no_session_fence,
+    no_void_window,
+    brake_on_removal_only,
+    time_by_clock,
+    ticks_as_fast_as_they_come,
+    commit_ahead_of_apply,
+    recreated_after_deletion,
+    snapshot_refreshed,
+    deaf_to_the_end,
+)

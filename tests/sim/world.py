@@ -1,0 +1,194 @@
+"""The world: steps of virtual time, everybody's turn in each, and the faults that begin and end."""
+
+import copy
+import uuid
+from collections.abc import Callable, Sequence
+from random import Random
+
+from schemas.codec import decode_answer
+from schemas.events import Override, OverrideAction
+from schemas.names import CONTROL_KEY
+from schemas.registrations import Registered
+from schemas.topics import EVENTS, REGISTRATIONS, WORKLOADS
+from services.sink.ports import Kind
+from tests.sim.agents import Agent
+from tests.sim.faults import STORM_MS, Fault
+from tests.sim.log import Log, at_once
+from tests.sim.processors import Group, Processor
+from tests.sim.sinks import Kubernetes, Line, Sink
+
+STEP_MS = 50
+START_MS = 1_700_000_000_000
+CALM_MS = STORM_MS + 6_000
+"""From here on no fault is at work."""
+STEADY_MS = CALM_MS + 18_000
+"""By here everything must have settled: the whole grace, and time to spare."""
+END_MS = STEADY_MS + 2_000
+NAMESPACE, GROUP = "bookinfo", "ratings"
+
+
+class World:
+    """All parts, made of one seed; ``told`` is its trace."""
+
+    def __init__(self, seed: int, faults: Sequence[Fault]) -> None:
+        self.elapsed = 0
+        self.dice = [Random(f"{name}/{seed}") for name in ("world", "api", "sink")]
+        rng = self.dice[0]
+        self.log = Log(lambda: START_MS + self.elapsed, rng.choice((1, 2)))
+        self.cluster = Kubernetes(NAMESPACE, uid=lambda: str(uuid.UUID(int=self.dice[1].getrandbits(128), version=4)))
+        manifest = {"metadata": {"namespace": NAMESPACE, "name": GROUP}, "spec": {"template": {"network": "0"}}}
+        at_once(self.cluster.create(Kind.GROUP, manifest))
+        self.line = Line(self.cluster, self.dice[1])
+        self.agents = [Agent(self.log, n, Random(f"agent/{n}/{seed}")) for n in range(rng.randint(1, 6))]
+        self.group = Group(self.log)
+        self.processors = [
+            Processor(self.log, self.group, n, Random(f"processor/{n}/{seed}")) for n in range(rng.choice((1, 2)))
+        ]
+        self.sink = Sink(self.log, self.line, self.dice[2])
+        self.later: list[tuple[int, int, Callable[[], None]]] = []
+        self.told: list[tuple[int, str]] = []
+        self.deleted: dict[bytes, tuple[str, int, str]] = {}
+        """Of each workload the WAR that a user deleted last: its uid, the group's generation then, and the session
+        that had been told of it (empty where none had)."""
+        for number, fault in enumerate(faults):
+            self.later.append((fault.at_ms, number, lambda fault=fault: self.begin(fault)))  # type: ignore[misc]
+        self.later.sort(key=lambda one: one[:2])
+
+    def step(self) -> None:
+        """Let one step of time pass."""
+        self.elapsed += STEP_MS
+        while self.later and self.later[0][0] <= self.elapsed:
+            self.later.pop(0)[2]()
+        for agent in self.agents:
+            agent.step()
+        self.group.step(self.processors)
+        for processor in self.processors:
+            processor.step()
+        self.sink.step()
+
+    def end(self) -> None:
+        """Drop whatever is under way."""
+        for one in (*self.processors, self.sink):
+            one.crash()
+
+    def after(self, for_ms: int, then: Callable[[], None]) -> None:
+        """Let something happen later."""
+        self.later.append((self.elapsed + for_ms, len(self.told), then))
+        self.later.sort(key=lambda one: one[:2])
+
+    def begin(self, fault: Fault) -> None:
+        """Let a fault begin; whatever it sets is set back when it ends."""
+        self.told.append((self.elapsed, f"begins: {fault.kind} of {fault.who}"))
+        part, _, what = fault.kind.partition(".")
+        getattr(self, f"_{part}")(what, fault)
+
+    def _set(self, one: object, name: str, value: object, fault: Fault, back: object) -> None:
+        setattr(one, name, value)
+        self.after(fault.for_ms, lambda: setattr(one, name, back))
+
+    def _agent(self, what: str, fault: Fault) -> None:
+        one = self.agents[fault.who % len(self.agents)]
+        match what:
+            case "kill" | "restart" | "upgrade":
+                one.kill()
+                one.version = "v2" if what == "upgrade" else one.version
+                if what != "kill":
+                    one.start()
+                elif fault.for_ms < 6000:  # the longest: it never comes back
+                    self.after(fault.for_ms, lambda: _revive(one))
+            case "stop":
+                one.stop()
+                if fault.for_ms < 6000:
+                    self.after(fault.for_ms, lambda: _revive(one))
+            case _:
+                self._mislead(one, what, fault)
+
+    def _mislead(self, one: Agent, what: str, fault: Fault) -> None:
+        """Let an agent live on, with a worse network or clock."""
+        match what:
+            case "cut":
+                self._set(one, "cut", value=True, fault=fault, back=False)
+            case "all-cut":
+                for agent in self.agents:
+                    self._set(agent, "cut", value=True, fault=fault, back=False)
+            case "duplicate":
+                self._set(one, "twice", 0.5, fault, 0.0)
+            case "delay":
+                self._set(one, "delay_ms", 900, fault, 100)
+            case "reorder":
+                self._set(one, "swap", 0.5, fault, 0.0)
+            case "skew":
+                one.set_clock((fault.for_ms - 1000) * 3_600_000, 0.95 if fault.who % 2 else 1.05)
+
+    def _processor(self, what: str, fault: Fault) -> None:
+        one = self.processors[fault.who % len(self.processors)]
+        match what:
+            case "crash":
+                one.doomed = self.dice[0].randint(0, 8)
+                self.after(1000, one.give_up_work)
+                self.after(1000 + min(fault.for_ms, 3000), lambda: _revive(one))
+            case "zombie":
+                self._set(one, "deaf", value=True, fault=fault, back=False)
+            case "pause":
+                self._set(one, "paused", value=True, fault=fault, back=False)
+            case _:
+                self._set(one, what, value=True, fault=fault, back=False)
+
+    def _group(self, _what: str, _fault: Fault) -> None:
+        self.group.rebalance(self.group.members[::-1])
+
+    def _broker(self, what: str, fault: Fault) -> None:
+        if what == "outage":
+            self._set(self.log, "up", value=False, fault=fault, back=True)
+        else:
+            for topic in (WORKLOADS, REGISTRATIONS):
+                self.log.compact(topic)
+
+    def _sink(self, what: str, fault: Fault) -> None:
+        if what == "crash":
+            self.sink.crash()
+            self.after(min(fault.for_ms, 3000), lambda: _revive(self.sink))
+        else:
+            self._set(self.sink, "paused" if what == "pause" else what, value=True, fault=fault, back=False)
+
+    def _api(self, what: str, fault: Fault) -> None:
+        match what:
+            case "outage":
+                self._set(self.line, "down", value=True, fault=fault, back=False)
+            case "flaky":
+                self._set(self.line, "flaky", 0.3, fault, 0.0)
+            case "compact":
+                self.cluster.compact()
+
+    def _watch(self, _what: str, fault: Fault) -> None:
+        self._set(self.sink, "lagging", value=True, fault=fault, back=False)
+
+    def _user(self, what: str, fault: Fault) -> None:
+        match what:
+            case "delete":
+                self._delete(self.agents[fault.who % len(self.agents)])
+            case "edit":
+                group = copy.deepcopy(dict(self.cluster.objects[Kind.GROUP, NAMESPACE, GROUP]))
+                group["spec"] = {"template": {"network": str(fault.at_ms)}}
+                at_once(self.cluster.update(Kind.GROUP, group))
+            case "release":
+                order = Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage").to_json()
+                for partition in range(self.log.count):
+                    self.log.append(EVENTS, partition, CONTROL_KEY, order)
+
+    def _delete(self, agent: Agent) -> None:
+        name = agent.session.introduction.key.war_name
+        if war := self.cluster.objects.get((Kind.WAR, NAMESPACE, name)):
+            generation = self.cluster.objects[Kind.GROUP, NAMESPACE, GROUP]["metadata"]["generation"]
+            uid = war["metadata"]["uid"]
+            told = [r.value for r in self.log.read(REGISTRATIONS, agent.partition, 0) if r.key == agent.key and r.value]
+            answer = decode_answer(told[-1]) if told else None
+            session = answer.session if isinstance(answer, Registered) and answer.uid == uid else ""
+            self.deleted[agent.key] = (uid, generation, session)
+            self.cluster.remove(Kind.WAR, NAMESPACE, name)
+
+
+def _revive(one: Agent | Processor | Sink) -> None:
+    """Start a process, unless it runs."""
+    if not one.alive:
+        one.start()
