@@ -68,8 +68,9 @@ class World:
 
     def end(self) -> None:
         """Drop whatever is under way."""
-        for one in (*self.processors, self.sink):
-            one.crash()
+        for processor in self.processors:
+            processor.crash()
+        self.sink.crash()
 
     def after(self, for_ms: int, then: Callable[[], None]) -> None:
         """Let something happen later."""
