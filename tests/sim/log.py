@@ -134,6 +134,7 @@ class Sender:
         self.delay_ms = 0
         self.twice = 0.0
         self.swap = 0.0
+        self.last: Waiting | None = None
         self.late: list[Waiting] = []
         """Requests that a retry overtook: appended after what followed them."""
 
@@ -160,5 +161,15 @@ class Sender:
             self.late.remove(one)
             self._deliver(one)
 
+    def flush_some_topics(self) -> None:
+        """Deliver all that waits for some partitions, and nothing for others: each has a request of its own."""
+        for queue in self.rng.sample(list(self.queues.values()), len(self.queues)):
+            while queue and self.rng.random() < 0.95:
+                self._deliver(queue.popleft())
+                self.delivered += 1
+            if self.rng.random() < 0.5:
+                break
+
     def _deliver(self, one: Waiting) -> None:
+        self.last = one
         self.log.append(one.topic, one.partition, one.key, one.value, one.headers)

@@ -9,6 +9,7 @@ from schemas.events import Connect, Resumed, Tick
 from services.agent.core import moves
 from services.agent.core import session as agent_session
 from services.processor.core import roll, session, verdict
+from services.processor.core.attendance import Attendance
 from services.processor.core.rows import PartitionRow
 from services.processor.ownership import Ownership
 from services.sink.core import plan
@@ -75,6 +76,11 @@ def ticks_as_fast_as_they_come(patch: Patch) -> None:
     patch.setattr(verdict, "close_window", close)
 
 
+def sequence_ignored(patch: Patch) -> None:
+    """A duplicate or a latecomer counts as a sign of life."""
+    patch.setattr(Attendance, "highest", lambda *_: -1)
+
+
 def commit_ahead_of_apply(patch: Patch) -> None:
     """What was delivered is committed before it is folded."""
     whole = Ownership.fold
@@ -120,6 +126,7 @@ MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     brake_on_removal_only,
     time_by_clock,
     ticks_as_fast_as_they_come,
+    sequence_ignored,
     commit_ahead_of_apply,
     recreated_after_deletion,
     snapshot_refreshed,

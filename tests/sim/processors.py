@@ -7,7 +7,7 @@ import structlog
 
 from schemas.events import Resumed, Tick
 from schemas.names import CONTROL_KEY
-from schemas.topics import EVENTS, PRESENCE_CHANGELOG
+from schemas.topics import EVENTS, PRESENCE_CHANGELOG, WORKLOADS
 from services.processor.changelog import Changelog, revision_of
 from services.processor.chunk import Chunk
 from services.processor.core.pacer import AppendTick, Pacer
@@ -66,7 +66,9 @@ class Processor:
 
     def __init__(self, log: Log, group: Group, number: int, rng: Random) -> None:
         self.log, self.group, self.number, self.rng = log, group, number, rng
-        self.cut = self.paused = self.deaf = self.slow = False
+        self.cut = self.deaf = self.slow = False
+        self.awake_ms = self.doze_ms = 0
+        """It stands still until then; and it will for so long when it next has something to tell."""
         self.heard_ms = -SESSION_TIMEOUT_MS
         self.alive = False
         self.start()
@@ -90,7 +92,7 @@ class Processor:
         """Die wherever it stands; of what was sent, a part may still arrive, of each topic another."""
         if self.alive:
             if self.log.up and not self.cut:
-                self.sender.flush(self.rng.randint(0, 5))
+                self.sender.flush_some_topics()
             self.alive = False
             if self.task is not None:
                 self.task.work.close()
@@ -113,8 +115,20 @@ class Processor:
         self.generation = generation
         self.ownership.held = True
 
+    @property
+    def paused(self) -> bool:
+        """Whether its process stands still."""
+        return self.log.now() < self.awake_ms
+
+    def _telling(self) -> bool:
+        """Whether the broker lacks a state that was handed over."""
+        return any(topic == WORKLOADS and queue for (topic, _), queue in self.sender.queues.items())
+
     def step(self) -> None:
         if not self.alive or self.paused:
+            return
+        if self.doze_ms and self._telling():
+            self.awake_ms, self.doze_ms = self.log.now() + self.doze_ms, 0
             return
         if self._reaches():
             self.sender.flush(self.rng.randint(0, 6))
@@ -141,13 +155,17 @@ class Processor:
     def _die_at_work(self, turns: int) -> None:
         """Fold a part of the chunk, commit what may be committed by then, and die: nothing need have been sent on."""
         assert self.task is not None
-        ended, _ = self.task.advance(turns)
-        self.task = None if ended else self.task
+        ended, _ = self.task.advance(1)
         self.flushing = None
         while self.flushing is None:
             self._commit()
-        if self.rng.random() < 0.7 and self._reaches():
-            self.sender.flush(100)
+        if not ended:
+            ended, _ = self.task.advance(turns)
+        self.task = None if ended else self.task
+        if not self._telling():
+            return
+        if self._reaches():
+            self.sender.flush_some_topics()
         self._commit()
         self.crash()
 

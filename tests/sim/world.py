@@ -110,8 +110,8 @@ class World:
             case "cut":
                 self._set(one, "cut", value=True, fault=fault, back=False)
             case "all-cut":
-                for agent in self.agents:
-                    self._set(agent, "cut", value=True, fault=fault, back=False)
+                for agent in self.agents:  # for long enough that all are missed
+                    self._set(agent, "cut", value=True, fault=fault._replace(for_ms=6000), back=False)
             case "duplicate":
                 self._set(one, "twice", 0.5, fault, 0.0)
             case "delay":
@@ -126,12 +126,12 @@ class World:
         match what:
             case "crash":
                 one.doomed = self.dice[0].randint(0, 8)
-                self.after(1000, one.give_up_work)
-                self.after(1000 + min(fault.for_ms, 3000), lambda: _revive(one))
+                self.after(2000, one.give_up_work)
+                self.after(2000 + min(fault.for_ms, 3000), lambda: _revive(one))
             case "zombie":
                 self._set(one, "deaf", value=True, fault=fault, back=False)
             case "pause":
-                self._set(one, "paused", value=True, fault=fault, back=False)
+                one.doze_ms = fault.for_ms
             case _:
                 self._set(one, what, value=True, fault=fault, back=False)
 
