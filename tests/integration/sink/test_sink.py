@@ -213,11 +213,10 @@ async def test_a_record_that_is_none_is_kept_in_rejected_and_the_next_is_taken(m
 
 
 async def test_without_a_kubeconfig_it_says_so_and_ends_with_2(mesh: Mesh, tmp_path: Path) -> None:
-    mesh.kubeconfig, real = tmp_path / "nowhere", mesh.kubeconfig
+    mesh.account = tmp_path / "nowhere"
     sink = await mesh.start(ready=False)
     assert await sink.ended(30) == 2
     assert "KUBECONFIG" in sink.tail()
-    mesh.kubeconfig = real
 
 
 async def test_kubernetes_away_at_the_start_and_later_costs_time_and_nothing_else(
