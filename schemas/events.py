@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from schemas.credentials import Chain, Link, Proof
 from schemas.identity import Identity
 from schemas.message import Message, Seq, Session
 from schemas.names import WorkloadKey
@@ -99,6 +100,7 @@ class Connect(Message):
     session: Session
     seq: Seq
     workload: Introduction
+    proof: Proof | None = None
     sent_at: AwareDatetime | None = None
 
 
@@ -109,7 +111,13 @@ class Heartbeat(Message):
     type: Literal["heartbeat"] = "heartbeat"
     session: Session
     seq: Seq
+    link: Link | None = None
+    """The next link of the session's chain (ADR 0007)."""
+    chain: Chain | None = None
+    """A new chain, where the old one ends with this event."""
     workload: Introduction | None = None
+    proof: Proof | None = None
+    """With an introduction: what would begin the session, should it be unknown."""
     sent_at: AwareDatetime | None = None
 
 
@@ -120,6 +128,7 @@ class Disconnect(Message):
     type: Literal["disconnect"] = "disconnect"
     session: Session
     seq: Seq
+    link: Link | None = None
     reason: Short = "AgentStopping"
     sent_at: AwareDatetime | None = None
 
@@ -141,6 +150,30 @@ class Resumed(Message):
     owner: Session
 
 
+class Trusted(Message):
+    """From here on the owner verifies with the trust bundle of this digest."""
+
+    v: Literal[1] = 1
+    type: Literal["trusted"] = "trusted"
+    bundle: Annotated[str, StringConstraints(max_length=80)]
+    owner: Session
+
+
+class RoleChecked(Message):
+    """What STS said of the role a session claimed; appended by the owner, as the call is not a function of the log."""
+
+    v: Literal[1] = 1
+    type: Literal["role-checked"] = "role-checked"
+    workload: Annotated[str, StringConstraints(max_length=1024)]
+    """The workload's key: the record itself has the control key."""
+    session: Session
+    account: Annotated[str, StringConstraints(max_length=12)] = ""
+    role: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """Name of the IAM role; None where STS did not confirm one, and ``message`` says why."""
+    message: Words = ""
+    owner: Session
+
+
 class OverrideAction(StrEnum):
     """What an operator can order."""
 
@@ -158,6 +191,6 @@ class Override(Message):
 
 
 AgentEvent = Connect | Heartbeat | Disconnect
-ControlEvent = Tick | Resumed | Override
+ControlEvent = Tick | Resumed | Trusted | RoleChecked | Override
 Event = AgentEvent | ControlEvent
-EVENT_TYPES = ("connect", "heartbeat", "disconnect", "tick", "resumed", "override")
+EVENT_TYPES = ("connect", "heartbeat", "disconnect", "tick", "resumed", "trusted", "role-checked", "override")

@@ -18,6 +18,8 @@ class Ec2Instance(Message):
     """A virtual machine of AWS EC2."""
 
     instance_id: InstanceId
+    iam_role: Word | None = None
+    """Name of its IAM role, where STS confirmed it."""
 
 
 class EcsTask(Message):
@@ -68,22 +70,53 @@ class JwtIdentity(Message):
         return f"jwt-{self.issuer}--{self.subject}"
 
 
+class GcpIdentity(Message):
+    """A virtual machine of Google Compute Engine."""
+
+    project: Word
+    zone: Word
+    instance_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
+    instance_name: Word | None = None
+    service_account: Word | None = None
+
+    @property
+    def name(self) -> str:
+        """``gcp-<project>-<zone>-<instance-id>``."""
+        return f"gcp-{self.project}-{self.zone}-{self.instance_id}"
+
+
+class AzureIdentity(Message):
+    """A virtual machine of Azure, by its managed identity."""
+
+    tenant: Word
+    subscription: Word
+    resource_group: Word
+    vm: Word
+
+    @property
+    def name(self) -> str:
+        """``azure-<subscription>-<resource-group>-<vm>``."""
+        return f"azure-{self.subscription}-{self.resource_group}-{self.vm}"
+
+
 class Identity(Message):
     """Exactly one of the kinds of identity."""
 
     aws: AwsIdentity | None = None
     jwt: JwtIdentity | None = None
+    gcp: GcpIdentity | None = None
+    azure: AzureIdentity | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.aws is None) == (self.jwt is None):
-            raise ValueError("give exactly one of aws and jwt")
+        if sum(kind is not None for kind in (self.aws, self.jwt, self.gcp, self.azure)) != 1:
+            raise ValueError("give exactly one of aws, jwt, gcp and azure")
         return self
 
     @property
     def name(self) -> str:
         """The workload-identity part of keys and object names."""
-        kind = self.aws or self.jwt
+        kind = self.aws or self.jwt or self.gcp or self.azure
         if kind is None:  # pragma: no cover - the validator above excludes it
             raise AssertionError("an identity without a kind")
         return kind.name

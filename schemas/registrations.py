@@ -17,6 +17,12 @@ class RefusalReason(StrEnum):
 
     GROUP_NOT_FOUND = "WorkloadGroupNotFound"
     NAMESPACE_NOT_FOUND = "NamespaceNotFound"
+    NOT_VERIFIED = "IdentityNotVerified"
+    """The credential was not accepted: the message begins with its reason code (schemas.credentials)."""
+    NOT_ALLOWED = "NotAllowedByPolicy"
+    """No OnboardingPolicy of the namespace allows it: the message says which came closest, and what failed."""
+    DUPLICATE_IDENTITY = "DuplicateIdentity"
+    """A living session has this identity, and the newcomer could not show that it is the same machine."""
     INVALID_OBJECT = "InvalidObject"
     """The Kubernetes API refused the object; its words are in the message."""
 

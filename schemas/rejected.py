@@ -20,6 +20,12 @@ class RejectReason(StrEnum):
     KEY_MISMATCH = "KeyMismatch"
     INVALID_NAME = "InvalidName"
     WRONG_PARTITION = "WrongPartition"
+    FORGED_LINK = "ForgedLink"
+    """An event does not show the link of its session's chain (ADR 0007)."""
+    DUPLICATE_IDENTITY = "DuplicateIdentity"
+    """A connect would supersede a living session of which it is not the continuation (ADR 0007)."""
+    NOT_VERIFIED = "IdentityNotVerified"
+    """The credential was not accepted: the message begins with its reason code (schemas.credentials)."""
 
 
 class Rejected(Message):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
+from schemas.credentials import Verified
 from schemas.events import Registration
 from schemas.identity import Identity
 from schemas.message import Message, Offset, Partition, Session
@@ -25,6 +26,10 @@ class ConditionType(StrEnum):
     AGENT_CONNECTED = "AgentConnected"
     IDENTITY_VERIFIED = "IdentityVerified"
     GROUP_CURRENT = "WorkloadGroupCurrent"
+    DUPLICATE_IDENTITY = "DuplicateIdentity"
+    """True while another machine shows the same identity."""
+    ALLOWED = "AllowedByPolicy"
+    """False where today's policies would refuse the workload."""
 
 
 class Condition(Message):
@@ -63,3 +68,4 @@ class WarStatus(Message):
     session: Session | None = None
     partition: Partition | None = None
     revision: Offset | None = None
+    verified: Verified | None = None

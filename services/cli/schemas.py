@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, Tick
+from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, RoleChecked, Tick, Trusted
 from schemas.message import Message
 from schemas.registrations import Ended, Refused, Registered
 from schemas.rejected import Rejected
@@ -19,6 +19,8 @@ MESSAGES: tuple[type[Message], ...] = (
     Disconnect,
     Tick,
     Resumed,
+    Trusted,
+    RoleChecked,
     Override,
     Workload,
     Registered,

@@ -251,7 +251,7 @@ async def test_kubernetes_away_at_the_start_and_later_costs_time_and_nothing_els
     [
         ({"identity": {"aws": {"account": "12"}}}, "account"),
         ({"identity": {"aws": {"ecs": {"cluster": "c", "taskId": "t"}}}}, "exactly one of ec2 and ecs"),
-        ({"identity": {"jwt": {"issuer": "i", "subject": "s"}}}, "exactly one of aws and jwt"),
+        ({"identity": {"jwt": {"issuer": "i", "subject": "s"}}}, "exactly one of aws, jwt, gcp and azure"),
         ({"identity": {"aws": {"zone": "us-east-2c"}}}, "an identity never changes"),
         ({"workloadGroup": {"generation": 99}}, "never changes"),
         ({"workloadGroup": {"spec": {"template": {"serviceAccount": "root"}}}}, "never changes"),

@@ -54,7 +54,7 @@ async def test_a_file_may_be_json(tmp_path: Path) -> None:
         (FILE.replace("instanceId", "instance"), "identity.aws.ec2.instanceId: Field required"),
         (FILE.replace("labels: {version", "label: {version"), "registration.workload.label"),
         (FILE + "extra: 1\n", "no such field: extra"),
-        ("identity: {}", "give exactly one of aws and jwt"),
+        ("identity: {}", "give exactly one of aws, jwt, gcp and azure"),
         ("identity: [", "neither YAML nor JSON"),
         ("just words", "expected `identity:`"),
     ],

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from schemas.credentials import Chain, Credential, JwtCredential, Proof
 from schemas.events import (
     AgentSoftware,
     Connect,
@@ -13,7 +14,9 @@ from schemas.events import (
     OverrideAction,
     Registration,
     Resumed,
+    RoleChecked,
     Tick,
+    Trusted,
     WorkloadReport,
 )
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
@@ -43,14 +46,22 @@ INTRODUCTION = Introduction(
 )
 KEY = INTRODUCTION.key.to_bytes()
 SNAPSHOT = GroupSnapshot(name="ratings", uid="u", generation=2, resource_version="7", spec={"template": {"ports": {}}})
+PROOF = Proof(
+    credential=Credential(jwt=JwtCredential(issuer="corp", token="e30.e30.e30")),  # noqa: S106 - says nothing
+    chain=Chain(anchor="ab" * 32),
+)
 
 EVENTS: dict[str, tuple[bytes, Event]] = {
     "connect": (KEY, Connect(session=SESSION, seq=0, workload=INTRODUCTION, sent_at=NOON)),
+    "proven connect": (KEY, Connect(session=SESSION, seq=0, workload=INTRODUCTION, proof=PROOF, sent_at=NOON)),
     "heartbeat": (KEY, Heartbeat(session=SESSION, seq=1)),
+    "linked heartbeat": (KEY, Heartbeat(session=SESSION, seq=1, link="ab" * 32, chain=Chain(anchor="cd" * 32))),
     "introducing heartbeat": (KEY, Heartbeat(session=SESSION, seq=2, workload=INTRODUCTION)),
     "disconnect": (KEY, Disconnect(session=SESSION, seq=3)),
     "tick": (CONTROL_KEY, Tick(window=7, owner=SESSION)),
     "resumed": (CONTROL_KEY, Resumed(owner=SESSION)),
+    "trusted": (CONTROL_KEY, Trusted(bundle="sha256:" + "0" * 64, owner=SESSION)),
+    "role check": (CONTROL_KEY, RoleChecked(workload=KEY.decode(), session=SESSION, role="web", owner=SESSION)),
     "override": (CONTROL_KEY, Override(action=OverrideAction.RELEASE_BRAKE, who="ada", why="it was the switch")),
 }
 WORKLOAD = Workload(

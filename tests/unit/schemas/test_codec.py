@@ -80,7 +80,7 @@ BAD: dict[str, tuple[bytes | None, bytes | None, RejectReason, str]] = {
         KEY,
         _connect("workload.identity.jwt", {"issuer": "a", "subject": "b"}),
         R.INVALID_FIELD,
-        "exactly one of aws and jwt",
+        "exactly one of aws, jwt, gcp and azure",
     ),
     "labels that are a list": (KEY, _connect("workload.registration.workload.labels", []), R.INVALID_FIELD, "labels:"),
     "an unknown override": (
