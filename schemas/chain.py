@@ -6,8 +6,6 @@ check a link, and nobody can make the next one.
 
 from hashlib import sha256
 
-LINK_BYTES = 32
-
 
 def leads_to(link: bytes, steps: int, anchor: bytes) -> bool:
     """Tell whether ``link`` (raw) hashes to ``anchor`` in exactly ``steps`` steps; costs so many hashes."""

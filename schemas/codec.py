@@ -30,7 +30,7 @@ _validate_event = _EVENT.validator.validate_json
 _PLAIN_HEAD = b'{"v":1,"type":"heartbeat","session":"'
 _PLAIN_SESSION = slice(len(_PLAIN_HEAD), len(_PLAIN_HEAD) + 36)
 _PLAIN_TAIL = re.compile(
-    rb'","seq":(0|[1-9]\d{0,17})(?:,"workload":(\{.*\}))?(?:,"sentAt":"20\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])'
+    rb'","seq":(0|[1-9]\d{0,17})(?:,"link":"([0-9a-f]{64})")?(?:,"workload":(\{.*\}))?(?:,"sentAt":"20\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])'
     rb"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
     rb'T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z")?\}'
 ).fullmatch
@@ -56,16 +56,26 @@ def decode_event(key: bytes | None, value: bytes | None) -> Event | Rejection:
     return _untold(event) or _key_fault(key, event) or event
 
 
-def plain_heartbeat(value: bytes, session: str) -> tuple[int, bytes | None] | None:
-    """Return seq and introduction (its bytes, unread) of a heartbeat of ``session`` in the bytes our agents write.
+class PlainHeartbeat(NamedTuple):
+    """What stands in a heartbeat as our agents write it."""
+
+    seq: int
+    link: bytes | None
+    """In hexadecimal."""
+    workload: bytes | None
+    """The introduction's bytes, unread."""
+
+
+def plain_heartbeat(value: bytes, session: str) -> PlainHeartbeat | None:
+    """Return what stands in a heartbeat of ``session``, where it has the bytes our agents write, and no proof.
 
     A fifth of the cost of ``decode_event``, which would say the same, if the introduction is one. None says nothing:
-    it may be a heartbeat spelt otherwise, or of another session.
+    it may be a heartbeat spelt otherwise, of another session, or with more in it.
     """
     if not value.startswith(_PLAIN_HEAD) or value[_PLAIN_SESSION] != session.encode():
         return None
     found = _PLAIN_TAIL(value, _PLAIN_SESSION.stop)
-    return (int(found[1]), found[2]) if found else None
+    return PlainHeartbeat(int(found[1]), found[2], found[3]) if found else None
 
 
 def decode_workload(value: bytes) -> Workload | Rejection:

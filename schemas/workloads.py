@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from schemas.credentials import Verified
-from schemas.events import Address, Introduction
+from schemas.events import Introduction
 from schemas.message import Message, Offset, Partition, Session
 
 
@@ -34,15 +34,6 @@ class Reason(StrEnum):
     GRACE_EXPIRED = "GracePeriodExpired"
 
 
-class Duplicate(Message):
-    """Another machine showed this identity's credential while the session lived, and was not let in (ADR 0007)."""
-
-    session: Session
-    addresses: tuple[Address, ...] = ()
-    at: AwareDatetime
-    """Broker time of its latest attempt."""
-
-
 class Workload(Message):
     """The state of one workload after the record at offset ``revision`` of its partition of ``muster.events``."""
 
@@ -59,6 +50,5 @@ class Workload(Message):
     revision: Offset
     verified: Verified | None = None
     """By what the identity was proven; None where the processor verified nothing (before version 0.2)."""
-    duplicate: Duplicate | None = None
     window: Annotated[int, Field(ge=0)]
     """Number of the window that was open (for a verdict: that was closed) then."""

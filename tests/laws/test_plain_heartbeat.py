@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.codec import decode_event, plain_heartbeat
+from schemas.codec import PlainHeartbeat, decode_event, plain_heartbeat
 from schemas.events import Heartbeat, Introduction
 from tests.support.logs import introduction
 
@@ -26,6 +26,7 @@ _moment = st.builds(
 _good_moment = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 _number = st.integers(-1, 2**65).map(str) | st.sampled_from(("007", "1.0", "1e3", '"1"', "true", "0"))
 _session = st.uuids().map(str) | st.sampled_from(("", "00000000-0000-4000-8000-00000000000G", "0" * 36))
+LINK = "0f" * 32
 KNOWN = "00000000-0000-4000-8000-000000000001"
 
 
@@ -42,7 +43,8 @@ def test_what_the_short_way_reads_the_long_way_reads_alike(session: str, seq: st
     if short is not None:
         long = decode_event(KEY, value)
         assert isinstance(long, Heartbeat), long
-        assert (long.session, long.seq, long.workload) == (KNOWN, *short)
+        told = (KNOWN, short.seq, short.link, short.workload)
+        assert (long.session, long.seq, long.link, long.workload) == told
 
 
 @given(
@@ -50,16 +52,21 @@ def test_what_the_short_way_reads_the_long_way_reads_alike(session: str, seq: st
     seq=st.integers(0, 10**17),
     sent_at=_good_moment | st.none(),
     introduces=st.booleans(),
+    linked=st.booleans(),
 )
 def test_what_our_agents_write_is_read_the_short_way(
-    session: str, seq: int, sent_at: datetime | None, *, introduces: bool
+    session: str, seq: int, sent_at: datetime | None, *, introduces: bool, linked: bool
 ) -> None:
     """But on the 29th of February, when it takes the long way."""
     workload = WORKLOAD if introduces else None
-    value = Heartbeat(session=session, seq=seq, workload=workload, sent_at=sent_at).to_json()
+    value = Heartbeat(
+        session=session, seq=seq, link=LINK if linked else None, workload=workload, sent_at=sent_at
+    ).to_json()
     leap_day = sent_at is not None and (sent_at.month, sent_at.day) == (2, 29)
     told = workload.to_json() if workload else None
-    assert plain_heartbeat(value, session) == (None if leap_day else (seq, told))
+    assert plain_heartbeat(value, session) == (
+        None if leap_day else PlainHeartbeat(seq, LINK.encode() if linked else None, told)
+    )
     assert plain_heartbeat(value, KNOWN) is None
 
 
@@ -69,6 +76,6 @@ def test_an_introduction_is_taken_whole_or_not_at_all(place: int, junk: bytes) -
     value = Heartbeat(session=KNOWN, seq=3, workload=WORKLOAD).to_json()
     short = plain_heartbeat(value[:place] + junk + value[place:], KNOWN)
     if short is not None and junk:
-        assert short != (3, WORKLOAD.to_json())
-    if short is not None and short[1] is not None and not junk:
-        assert Introduction.model_validate_json(short[1]) == WORKLOAD
+        assert short != PlainHeartbeat(3, None, WORKLOAD.to_json())
+    if short is not None and short.workload is not None and not junk:
+        assert Introduction.model_validate_json(short.workload) == WORKLOAD

@@ -8,7 +8,7 @@ import pytest
 from schemas.events import Connect, Resumed, Tick
 from services.agent.core import moves
 from services.agent.core import session as agent_session
-from services.processor.core import roll, session, verdict
+from services.processor.core import joining, roll, session, verdict
 from services.processor.core.attendance import Attendance
 from services.processor.core.rows import PartitionRow
 from services.processor.ownership import Ownership
@@ -24,11 +24,11 @@ def no_session_fence(patch: Patch) -> None:
 
     def other(book: Any, record: Any, event: Any, effects: Any, row: Any) -> None:  # noqa: ANN401
         if isinstance(event, Connect):
-            session._join(book, record, event, event.workload, effects)
+            joining._join(book, record, event, event.workload, effects)
         else:
             session._here(book, record, event, effects, row)
 
-    patch.setattr(session, "_other_session", other)
+    patch.setattr(joining, "another", other)
 
 
 def no_void_window(patch: Patch) -> None:

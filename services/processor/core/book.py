@@ -11,9 +11,11 @@ from schemas.message import instant
 from schemas.rejected import Rejected, RejectReason
 from schemas.topics import EVENTS
 from services.processor.core.attendance import Attendance
+from services.processor.core.chains import Chains
 from services.processor.core.record import Appended, Effect, Emit, Reject, Store
 from services.processor.core.rows import PartitionRow, WorkloadRow, encode
 from services.processor.core.rules import Rules
+from services.processor.core.trust import Trust
 
 
 class Counts(NamedTuple):
@@ -27,16 +29,29 @@ class Counts(NamedTuple):
 class Book:
     """The state of one partition, without the fold that changes it."""
 
-    def __init__(self, partition: int, rules: Rules, belongs: Callable[[bytes], bool] = lambda _key: True) -> None:
-        """``belongs(key)`` tells whether the partitioner sends a key to this partition."""
+    def __init__(
+        self,
+        partition: int,
+        rules: Rules,
+        belongs: Callable[[bytes], bool] = lambda _key: True,
+        trust: Trust | None = None,
+    ) -> None:
+        """``belongs(key)`` tells whether the partitioner sends a key to this partition.
+
+        ``trust`` has the trust bundles that the log names; a log in which nothing is verified needs none.
+        """
         self.rules = rules
         self.belongs = belongs
+        self.trust = trust
         self.state = PartitionRow(partition)
         self.rows: dict[bytes, WorkloadRow] = {}
         self.attendance = Attendance()
         self.absent: dict[bytes, int] = {}
         """Roll at which each absent workload became so, oldest first."""
         self.removed: dict[bytes, int] = {}
+        self.chains = Chains()
+        self.trusted: str | None = None
+        """Digest of the trust bundle which the log names here."""
         self.void = False
         self.overridden = False
 
@@ -71,8 +86,18 @@ class Book:
         )
         return Reject(record.key, message.to_json(), why.reason)
 
+    def seat(self, key: bytes, seq: int) -> None:
+        """Put a workload that is there on the open sheet, and nowhere else."""
+        self.attendance.enter(key, seq)
+        self.absent.pop(key, None)
+        self.removed.pop(key, None)
+
     def change(self, key: bytes, row: WorkloadRow, effects: list[Effect]) -> None:
         """Take a new state of a workload: tell it, then store it."""
-        self.rows[key] = row
         effects.append(Emit(key, row.outcome()))
+        self.keep(key, row, effects)
+
+    def keep(self, key: bytes, row: WorkloadRow, effects: list[Effect]) -> None:
+        """Store what changed of a row although nothing is to be told."""
+        self.rows[key] = row
         effects.append(Store(key, encode(row)))

@@ -79,6 +79,7 @@ class NoticeKind(StrEnum):
     RELEASED = "Released"
     VOID_WINDOW = "VoidWindow"
     OVERRIDDEN = "Overridden"
+    TRUSTED = "Trusted"
 
 
 class Notice(NamedTuple):

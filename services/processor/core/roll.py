@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 from schemas.codec import Rejection, decode_event, plain_heartbeat
-from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, Tick
+from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, Tick, Trusted
 from schemas.workloads import Presence
 from services.processor.core import session, verdict
 from services.processor.core.book import Book
@@ -22,6 +22,7 @@ from services.processor.core.record import (
 )
 from services.processor.core.rows import PartitionRow, decode, is_partition_key
 from services.processor.core.rules import Rules
+from services.processor.core.trust import Trust
 
 _CONNECTED = Presence.CONNECTED
 """Looked up once: for each heartbeat it would be a property of the enumeration."""
@@ -30,9 +31,15 @@ _CONNECTED = Presence.CONNECTED
 class Roll(Book):
     """The state of one partition. Not thread-safe; a function of its rows and the records folded since."""
 
-    def __init__(self, partition: int, rules: Rules, belongs: Callable[[bytes], bool] = lambda _key: True) -> None:
+    def __init__(
+        self,
+        partition: int,
+        rules: Rules,
+        belongs: Callable[[bytes], bool] = lambda _key: True,
+        trust: Trust | None = None,
+    ) -> None:
         """``belongs(key)`` tells whether the partitioner sends a key to this partition."""
-        super().__init__(partition, rules, belongs)
+        super().__init__(partition, rules, belongs, trust)
         self.position = 0
         """Offset of the next record to fold; what is below it was folded by this object."""
         self._untold: dict[int, list[bytes]] = {}
@@ -45,9 +52,10 @@ class Roll(Book):
         rules: Rules,
         rows: Iterable[tuple[bytes, bytes]],
         belongs: Callable[[bytes], bool] = lambda _key: True,
+        trust: Trust | None = None,
     ) -> Self:
         """Return the roll that wrote these rows; rows of other partitions are passed over."""
-        roll = cls(partition, rules, belongs)
+        roll = cls(partition, rules, belongs, trust)
         for key, raw in rows:
             row = decode(key, raw)
             if row.partition != partition:
@@ -64,6 +72,7 @@ class Roll(Book):
         """Derive from the rows what is kept beside them."""
         self.attendance.missed = {key.encode(): seen for key, seen in self.state.missed.items()}
         self.overridden = self.state.overridden
+        self.trusted = self.state.trust
         self._history = self.state.revision
         for key, row in sorted(self.rows.items(), key=lambda item: item[1].away):
             match row.presence:
@@ -121,6 +130,7 @@ class Roll(Book):
         if self._history >= 0:
             return first
         rows, sheet, highest = self.rows, self.attendance.sheet, self.attendance.highest
+        next_link = self.chains.next_link
         for place in range(first, len(records)):
             record = records[place]
             key, value, offset = record.key, record.value, record.offset
@@ -131,11 +141,14 @@ class Roll(Book):
                 return place
             beat = plain_heartbeat(value, row.session)
             seen = highest(key)
-            if beat is None or beat[0] <= (row.seq if seen is None else seen):
+            if (
+                beat is None
+                or beat.seq <= (row.seq if seen is None else seen)
+                or (beat.workload is not None and beat.workload != row.workload.encode())
+                or (row.chain is not None and not next_link(key, row.chain, beat.seq, beat.link))
+            ):
                 return place
-            if beat[1] is not None and beat[1] != row.workload.encode():
-                return place
-            sheet[key] = beat[0]
+            sheet[key] = beat.seq
             self.position = offset + 1
         return len(records)
 
@@ -149,6 +162,11 @@ class Roll(Book):
                 self.void = True
                 words = f"window {self.window} is void: {event.owner} took over"
                 effects.append(Notice(NoticeKind.VOID_WINDOW, words))
+            case Trusted(bundle=bundle):
+                if bundle != self.trusted:
+                    words = f"identities are verified by the trust bundle {bundle} from here on"
+                    effects.append(Notice(NoticeKind.TRUSTED, words))
+                self.trusted = bundle
             case Override():
                 # An order found nothing to release must not disarm a later brake.
                 self.overridden = self.braked
@@ -162,9 +180,17 @@ class Roll(Book):
         # Who missed that window sent what did not count: its highest seq is kept with the miss.
         if row is None or row.session != event.session or record.key in self.attendance.missed:
             return
+        link = event.link if isinstance(event, Heartbeat) else None
+        if (
+            row.chain is not None
+            and record.offset > row.revision
+            and not self.chains.shown(record.key, row.chain, event.seq, link)
+        ):
+            return
         if row.presence is Presence.CONNECTED:
             last = self.attendance.last
-            last[record.key] = max(event.seq, last.get(record.key, 0))
+            seq = event.seq if record.offset > row.revision else min(event.seq, row.seq)
+            last[record.key] = max(seq, last.get(record.key, 0))
 
     def _leave_history(self) -> None:
         """Give a place to the connected whose records are gone (retention, offsets moved by hand).

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
+from schemas.credentials import Verified
 from schemas.events import Introduction
 from schemas.message import instant
 from schemas.workloads import Presence, Reason, Workload
+from services.processor.core.chains import Commitment
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class WorkloadRow:
     away: int = 0
     """The roll (number of counted windows) at which it became absent, or was removed."""
     superseded: tuple[str, ...] = ()
+    verified: Verified | None = None
+    chain: Commitment | None = None
 
     def outcome(self) -> bytes:
         """Return the message for ``muster.workloads``."""
@@ -46,6 +50,7 @@ class WorkloadRow:
             since=instant(self.since),
             partition=self.partition,
             revision=self.revision,
+            verified=self.verified,
             window=self.window,
         ).to_json()
 
@@ -66,6 +71,8 @@ class PartitionRow:
     resume: int = 0
     """Offset from which a new owner must read to rebuild the attendance: just after the tick before."""
     braked: bool = False
+    trust: str | None = None
+    """Digest of the trust bundle by which identities are verified; None: they are not (ADR 0010)."""
     overridden: bool = False
     """An operator's order to release the brake came in a void window and waits for the next tick."""
     missed: dict[str, tuple[int, int]] = field(default_factory=dict)

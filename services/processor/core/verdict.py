@@ -51,6 +51,7 @@ def close_window(book: Book, record: Appended, tick: Tick, effects: list[Effect]
         revision=record.offset,
         resume=state.revision + 1,
         braked=braked,
+        trust=book.trusted,
         overridden=book.overridden,
         missed={key.decode(): seen for key, seen in missed.items()},
     )

@@ -1,0 +1,74 @@
+"""The hash chains of living sessions: an event that does not show its link is not of that session (ADR 0007).
+
+What is stored, with a row, is the commitment; the newest link is only remembered, so that the next costs one hash.
+"""
+
+from binascii import unhexlify
+from dataclasses import dataclass
+
+from schemas.chain import leads_to
+from schemas.credentials import Chain
+
+RENEWAL_WINDOWS = 2
+"""A chain is renewed at most once in so many windows: those which a new owner reads again know one chain before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What a session promised with its event number ``seq``: links are in hexadecimal."""
+
+    seq: int
+    anchor: str
+    length: int
+    window: int
+    """The window that was open."""
+    before: str | None = None
+    """Where it renews another chain: the link of that one which the event showed."""
+
+    @classmethod
+    def of(cls, chain: Chain, seq: int, window: int, before: str | None = None) -> "Commitment":
+        """Return the commitment made by the event with ``seq``."""
+        return cls(seq, chain.anchor, chain.length, window, before)
+
+    def ends(self, tail: str) -> bool:
+        """Tell whether this is the chain's last link, which only its maker can know."""
+        return leads_to(unhexlify(tail), self.length, unhexlify(self.anchor))
+
+
+class Chains:
+    """The newest link of each workload's living session, where one was seen."""
+
+    def __init__(self) -> None:
+        self.newest: dict[bytes, tuple[int, bytes]] = {}
+
+    def next_link(self, key: bytes, chain: Commitment, seq: int, link: str | bytes | None) -> bool:
+        """Tell whether ``link`` is that of event ``seq``, beyond all seen before; remember it if so."""
+        if link is None:
+            return False
+        raw = unhexlify(link)
+        base, anchor = self.newest.get(key) or (chain.seq, unhexlify(chain.anchor))
+        # The last link is the chain's secret: it proves a continuation, and no event of the session shows it.
+        if seq >= chain.seq + chain.length or seq <= base or not leads_to(raw, seq - base, anchor):
+            return False
+        self.newest[key] = (seq, raw)
+        return True
+
+    def shown(self, key: bytes, chain: Commitment, seq: int, link: str | None) -> bool:
+        """Tell whether ``link`` is that of event ``seq``, which may be older than others already seen."""
+        if link is None:
+            return False
+        newest = self.newest.get(key)
+        if seq > (chain.seq if newest is None else newest[0]):
+            return self.next_link(key, chain, seq, link)
+        raw = unhexlify(link)
+        if seq > chain.seq:
+            return leads_to(raw, seq - chain.seq, unhexlify(chain.anchor))
+        return (
+            chain.before is not None
+            and chain.seq - seq < chain.length
+            and leads_to(unhexlify(chain.before), chain.seq - seq, raw)
+        )
+
+    def forget(self, key: bytes) -> None:
+        """Another session begins, or another chain."""
+        self.newest.pop(key, None)

@@ -1,0 +1,48 @@
+"""By what the fold verifies identities: the trust bundle which the log names, as a value handed in (ADR 0010)."""
+
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from schemas.credentials import Credential, CredentialReason, Verified
+from schemas.events import Connect, Heartbeat
+from schemas.identity import Identity
+from schemas.message import instant
+
+
+class Accepted(NamedTuple):
+    """The credential proves this identity."""
+
+    identity: Identity
+    verified: Verified
+
+
+class Refusal(NamedTuple):
+    """It does not, and why; the words say what was expected and what was found."""
+
+    reason: CredentialReason
+    message: str
+
+
+class UnknownBundleError(Exception):
+    """The log names a trust bundle that is not at hand: no verdict of this log can be known without it."""
+
+
+class Trust(Protocol):
+    """The trust bundles at hand."""
+
+    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+        """Verify by the bundle of this digest, at a broker time; pure. UnknownBundleError: there is none."""
+
+
+def judge(trust: Trust | None, bundle: str, event: Connect | Heartbeat, timestamp: int) -> Accepted | Refusal:
+    """Say what an event's credential proves at the record's broker time, in milliseconds."""
+    if event.workload is None or event.proof is None:
+        return Refusal(CredentialReason.MISSING, "the event has no proof; is the agent older than version 0.2?")
+    if trust is None:
+        raise UnknownBundleError(f"the log names the trust bundle {bundle}, and none was given")
+    claimed = event.workload.identity
+    found = trust.verify(bundle, event.proof.credential, claimed, instant(timestamp))
+    if isinstance(found, Accepted) and found.identity.name != claimed.name:
+        words = f"it proves to be {found.identity.name}, and claims to be {claimed.name}"
+        return Refusal(CredentialReason.IDENTITY_MISMATCH, words)
+    return found
