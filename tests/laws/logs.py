@@ -17,6 +17,7 @@ from schemas.events import (
     Registration,
     Resumed,
     Tick,
+    Trusted,
 )
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from schemas.message import Message
@@ -24,10 +25,13 @@ from schemas.names import CONTROL_KEY
 from services.processor.core.record import Effect, Record
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
+from tests.laws.chains import BUNDLE, LENGTH, ChainOf, WordTrust, proof
 
 RULES = Rules(window_ms=1000, missed_windows=2, grace_windows=3, brake_least=3, forget_windows=4)
 HASTY = Rules(window_ms=1000, missed_windows=1, grace_windows=1, brake_least=2, forget_windows=2)
 rules = st.sampled_from((RULES, HASTY))
+proofs = st.sampled_from(("none", "late", "first"))
+"""Whether agents prove who they are: never, or, from somewhere in the log or its beginning on, to good purpose."""
 OWNER = str(uuid.UUID(int=1))
 
 
@@ -57,6 +61,11 @@ KINDS = (
     *("goodbye",) * 3,
     *("copy",) * 2,
     "late session",
+    *("heir",) * 3,
+    "bad credential",
+    *("renew",) * 2,
+    "forged",
+    "trusted",
     "wrong tick",
     "resumed",
     "override",
@@ -78,7 +87,9 @@ def _all(kind: str, but: int) -> list[Step]:
 
 
 # Singles alone would hardly ever brake a partition or outlive a grace: these make whole fleets act together.
+_life = st.lists(st.sampled_from(("heartbeat", "heartbeat", "renew", "forged", "introduce", "tick")), max_size=12)
 _scene = st.one_of(
+    st.builds(lambda who, life: [Step(kind, who, 0, 1000) for kind in ("heir", *life)], st.integers(0, 4), _life),
     _step.map(lambda step: [step]),
     st.integers(0, 5).map(lambda but: _all("connect", but)),
     st.integers(0, 5).map(lambda but: [*_all("heartbeat", but), Step("tick", 0, 0, 1000)]),
@@ -96,7 +107,10 @@ class Agents:
     seqs: dict[str, int] = field(default_factory=dict)
     now: int = 1_700_000_000_000
     minted: int = 100
-    roll: Roll = field(default_factory=lambda: Roll(0, RULES))
+    proven: bool = False
+    """Whether they prove who they are; else they are as agents were before version 0.2."""
+    chains: dict[str, ChainOf] = field(default_factory=dict)
+    roll: Roll = field(default_factory=lambda: Roll(0, RULES, trust=WordTrust()))
     effects: list[tuple[Effect, ...]] = field(default_factory=list)
 
     def write(self, step: Step) -> None:
@@ -119,12 +133,15 @@ class Agents:
             behind = len(self.records) - 1 - step.back
             found = self.records[behind] if behind >= 0 else None
             return (found.key, found.value or b"") if found and found.key != CONTROL_KEY else None
+        if step.kind == "trusted" and not self.proven:
+            return None
         if step.kind == "garbage":
             return b"a/b/c", b"\xff\x00{"
         control = {
             "tick": Tick(window=self.roll.window, owner=OWNER),
             "wrong tick": Tick(window=self.roll.window + step.back + 1, owner=OWNER),
             "resumed": Resumed(owner=OWNER),
+            "trusted": Trusted(bundle=BUNDLE, owner=OWNER),
             "override": Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage"),
         }.get(step.kind)
         return (CONTROL_KEY, control.to_json()) if control else self._agent(step)
@@ -132,29 +149,52 @@ class Agents:
     def _agent(self, step: Step) -> tuple[bytes, bytes] | None:
         who = introduction(step.workload, "v2" if step.kind == "upgrade" else "v1")
         sessions = self.sessions.setdefault(step.workload, [])
-        if step.kind == "connect":
+        before = sessions[-1] if sessions else None
+        if step.kind in {"connect", "heir", "bad credential"}:
             self.minted += 1
             sessions.append(str(uuid.UUID(int=self.minted)))
         if not sessions:
             return None
         session = sessions[max(0, len(sessions) - 1 - step.back)] if step.kind == "late session" else sessions[-1]
         seq = self.seqs[session] = self.seqs.get(session, -1) + 1
-        event: Message
+        event: Connect | Heartbeat | Disconnect
         match step.kind:
-            case "connect" | "late session":
+            case "connect" | "late session" | "heir" | "bad credential":
                 event = Connect(session=session, seq=seq, workload=who)
-            case "heartbeat":
+            case "heartbeat" | "forged" | "renew":
                 event = Heartbeat(session=session, seq=seq)
             case "goodbye":
                 event = Disconnect(session=session, seq=seq)
             case _:
                 event = Heartbeat(session=session, seq=seq, workload=who)
-        return who.key.to_bytes(), event.to_json()
+        told = self._prove(event, step, before) if self.proven else event
+        return who.key.to_bytes(), told.to_json()
+
+    def _prove(self, event: Connect | Heartbeat | Disconnect, step: Step, before: str | None) -> Message:
+        """Add credential, chain and link, as the step would have them."""
+        chain = self.chains.setdefault(event.session, ChainOf(event.session))
+        if isinstance(event, Connect):
+            heir = step.kind == "heir" and before is not None and before in self.chains
+            tails = (self.chains[before].tail,) if heir and before is not None else ()
+            token = "bad" if step.kind == "bad credential" else "good"
+            commitment = chain.commit(event.seq) if not chain.links else chain.rest(event.seq)
+            return event.model_copy(update={"proof": proof(commitment, token, tails)})
+        if not chain.links:
+            return event
+        link = chain.link(event.seq) if step.kind != "forged" else "11" * 32
+        if isinstance(event, Disconnect):
+            return event.model_copy(update={"link": link})
+        shown = proof(chain.rest(event.seq), "good") if event.workload is not None else None
+        ends = event.seq - chain.base == LENGTH - 1
+        renewed = chain.commit(event.seq) if step.kind == "renew" or ends else None
+        return event.model_copy(update={"link": link, "proof": shown, "chain": renewed})
 
 
-def written(script: list[Step], rules: Rules = RULES) -> Agents:
+def written(script: list[Step], rules: Rules = RULES, proofs: str = "none") -> Agents:
     """Return the log that these steps make, folded once from zero."""
-    agents = Agents(roll=Roll(0, rules))
+    agents = Agents(roll=Roll(0, rules, trust=WordTrust()), proven=proofs != "none")
+    if proofs == "first":
+        agents.write(Step("trusted", 0, 0, 0))
     for step in script:
         agents.write(step)
     return agents
@@ -174,4 +214,5 @@ def picture(roll: Roll) -> dict[str, object]:
         "removed": roll.removed,
         "void": roll.void,
         "overridden": roll.overridden,
+        "trusted": roll.trusted,
     }

@@ -3,9 +3,14 @@
 from hypothesis import given, settings
 
 from schemas.codec import Rejection, decode_workload
+from schemas.credentials import Credential
+from schemas.identity import Identity
+from schemas.message import instant
 from services.processor.core.record import Effect, Emit, Reject
 from services.processor.core.rules import Rules
-from tests.laws.logs import RULES, Step, steps, written
+from services.processor.core.trust import Accepted
+from tests.laws.chains import WordTrust
+from tests.laws.logs import RULES, Step, proofs, steps, written
 from tests.support.oracle import OracleRules, Transition, oracle
 
 PARTITIONS = 1
@@ -13,6 +18,11 @@ PARTITIONS = 1
 
 def _rules(rules: Rules) -> OracleRules:
     return OracleRules(**{name: getattr(rules, name) for name in OracleRules._fields})
+
+
+def _prove(credential: Credential, claimed: Identity, at: int) -> Identity | None:
+    found = WordTrust().verify("", credential, claimed, instant(at))
+    return found.identity if isinstance(found, Accepted) else None
 
 
 def _told(effects: list[tuple[Effect, ...]]) -> list[tuple[object, ...]]:
@@ -29,7 +39,7 @@ def _told(effects: list[tuple[Effect, ...]]) -> list[tuple[object, ...]]:
             assert not isinstance(state, Rejection)
             moment = round(state.since.timestamp() * 1000)
             facts = (state.presence, state.session, state.reason, moment, state.window, state.revision, state.workload)
-            told.append((offset, effect.key, facts))
+            told.append((offset, effect.key, (*facts, state.verified is not None)))
     return told
 
 
@@ -37,24 +47,24 @@ def _said(transitions: list[Transition]) -> list[tuple[object, ...]]:
     return [(t.offset, t.key, tuple(t.state) if t.state is not None else None) for t in transitions]
 
 
-@settings(max_examples=300, deadline=None)
-@given(steps)
-def test_the_processor_and_the_oracle_tell_the_same_transitions_of_any_log(script: list[Step]) -> None:
-    agents = written(script)
-    verdicts = oracle({0: agents.records}, _rules(RULES), PARTITIONS)
+@settings(max_examples=500, deadline=None)
+@given(steps, proofs)
+def test_the_processor_and_the_oracle_tell_the_same_transitions_of_any_log(script: list[Step], proving: str) -> None:
+    agents = written(script, RULES, proving)
+    verdicts = oracle({0: agents.records}, _rules(RULES), PARTITIONS, _prove)
     assert sorted(_told(agents.effects), key=repr) == sorted(_said(verdicts.transitions), key=repr)
 
 
-@settings(max_examples=300, deadline=None)
-@given(steps)
-def test_the_processor_and_the_oracle_reject_the_same_records(script: list[Step]) -> None:
-    agents = written(script)
+@settings(max_examples=500, deadline=None)
+@given(steps, proofs)
+def test_the_processor_and_the_oracle_reject_the_same_records(script: list[Step], proving: str) -> None:
+    agents = written(script, RULES, proving)
     rejected = [(0, n) for n, batch in enumerate(agents.effects) if any(isinstance(e, Reject) for e in batch)]
-    assert rejected == oracle({0: agents.records}, _rules(RULES), PARTITIONS).rejected
+    assert rejected == oracle({0: agents.records}, _rules(RULES), PARTITIONS, _prove).rejected
 
 
-@settings(max_examples=300, deadline=None)
-@given(steps)
-def test_the_processor_and_the_oracle_count_the_same_windows(script: list[Step]) -> None:
-    agents = written(script)
-    assert agents.roll.window == oracle({0: agents.records}, _rules(RULES), PARTITIONS).windows[0]
+@settings(max_examples=500, deadline=None)
+@given(steps, proofs)
+def test_the_processor_and_the_oracle_count_the_same_windows(script: list[Step], proving: str) -> None:
+    agents = written(script, RULES, proving)
+    assert agents.roll.window == oracle({0: agents.records}, _rules(RULES), PARTITIONS, _prove).windows[0]

@@ -10,7 +10,8 @@ from schemas.workloads import Presence, Workload
 from services.processor.core.record import Effect, Emit, Record, Store
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
-from tests.laws.logs import OWNER, RULES, Step, introduction, picture, rules, steps, written
+from tests.laws.chains import WordTrust
+from tests.laws.logs import OWNER, RULES, Step, introduction, picture, proofs, rules, steps, written
 
 LAW = settings(max_examples=300, deadline=None)
 
@@ -38,7 +39,7 @@ class Disk:
 
     def run(self, records: list[Record], folded: int, durable: float, committed: float) -> Roll:
         """Fold up to ``folded`` records, then die: only a prefix of what was sent after the commit is durable."""
-        roll = Roll.restore(0, self.rules, self.rows.items())
+        roll = Roll.restore(0, self.rules, self.rows.items(), trust=WordTrust())
         at_record: list[tuple[int, int]] = []
         sent: list[Effect] = []
         for record in records[self.committed : folded]:
@@ -62,13 +63,13 @@ class Disk:
 crashes = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=3)
 
 
-@given(steps, crashes, rules)
-@settings(max_examples=2000, deadline=None)
+@given(steps, crashes, rules, proofs)
+@settings(max_examples=3000, deadline=None)
 def test_a_fold_from_any_crash_equals_the_fold_from_zero(
-    script: list[Step], dies: list[tuple[float, float, float]], by: Rules
+    script: list[Step], dies: list[tuple[float, float, float]], by: Rules, proving: str
 ) -> None:
     """Whatever was durable when it died, the next owner ends with the same state and has told the same states."""
-    agents = written(script, by)
+    agents = written(script, by, proving)
     disk = Disk(by)
     for folded, durable, committed in dies:
         disk.run(agents.records, int(folded * len(agents.records)), durable, committed)
@@ -80,18 +81,18 @@ def test_a_fold_from_any_crash_equals_the_fold_from_zero(
     assert {key: told[key] for key in living} == {key: wanted[key] for key in living}
 
 
-@given(steps, rules, st.data())
+@given(steps, rules, proofs, st.data())
 @LAW
 def test_a_chunk_folded_at_once_has_the_effects_of_its_records_one_by_one(
-    script: list[Step], by: Rules, data: st.DataObject
+    script: list[Step], by: Rules, proving: str, data: st.DataObject
 ) -> None:
     """Also from any rows an owner may begin with, and however the log is cut into chunks."""
-    agents = written(script, by)
+    agents = written(script, by, proving)
     begin = data.draw(st.integers(0, len(agents.records)))
-    before = Roll(0, by)
+    before = Roll(0, by, trust=WordTrust())
     stored = {e.key: e.row for _, told in before.fold_all(agents.records[:begin]) for e in told if isinstance(e, Store)}
     rows = [(key, row) for key, row in stored.items() if row is not None]
-    at_once, one_by_one = Roll.restore(0, by, rows), Roll.restore(0, by, rows)
+    at_once, one_by_one = (Roll.restore(0, by, rows, trust=WordTrust()) for _ in range(2))
     records = agents.records[before.resume :]
     cut = data.draw(st.integers(1, 7))
     chunks = [records[first : first + cut] for first in range(0, len(records), cut)]

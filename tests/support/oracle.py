@@ -4,14 +4,17 @@ It shares nothing with the processor but ``schemas``: no rows, no snapshots, no 
 remembers. It keeps whole sets and whole histories and looks everything up anew at every tick.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from aiokafka.partitioner import murmur2
 
 from schemas.codec import Rejection, decode_event
-from schemas.events import Connect, Disconnect, Event, Heartbeat, Introduction, Override, Resumed, Tick
+from schemas.credentials import Credential
+from schemas.events import Connect, Disconnect, Event, Heartbeat, Introduction, Override, Resumed, Tick, Trusted
+from schemas.identity import Identity
 from schemas.workloads import Presence, Reason
 
 
@@ -50,6 +53,15 @@ class State(NamedTuple):
     window: int
     revision: int
     workload: Introduction
+    verified: bool = False
+
+
+Prove = Callable[[Credential, Identity, int], Identity | None]
+"""What a credential proves at a broker time (milliseconds), given what it claims; None where it proves nothing."""
+
+
+def _nobody(_credential: Credential, _claimed: Identity, _at: int) -> Identity | None:
+    raise AssertionError("this log verifies identities: tell the oracle how")
 
 
 class Transition(NamedTuple):
@@ -59,6 +71,24 @@ class Transition(NamedTuple):
     offset: int
     key: bytes
     state: State | None
+
+
+class _Chain(NamedTuple):
+    """What the living session committed to, and in which window."""
+
+    seq: int
+    anchor: str
+    length: int
+    window: int
+
+    def has(self, link: str | None, seq: int) -> bool:
+        return link is not None and 0 < seq - self.seq < self.length and _hashed(link, seq - self.seq) == self.anchor
+
+
+def _hashed(link: str, times: int) -> str:
+    for _ in range(times):
+        link = sha256(bytes.fromhex(link)).hexdigest()
+    return link
 
 
 @dataclass
@@ -74,13 +104,15 @@ class _Workload:
     missed: int = 0
     left_at_roll: int = 0
     removed_at_roll: int = 0
+    chain: "_Chain | None" = None
 
     def expected(self) -> bool:
         return self.state is not None and self.state.presence in {Presence.CONNECTED, Presence.UNKNOWN}
 
 
 class _Partition:
-    def __init__(self, number: int, partitions: int, rules: OracleRules) -> None:
+    def __init__(self, number: int, partitions: int, rules: OracleRules, prove: Prove) -> None:
+        self.prove, self.trusting = prove, False
         self.number, self.partitions, self.rules = number, partitions, rules
         self.workloads: dict[bytes, _Workload] = {}
         self.transitions: list[Transition] = []
@@ -111,6 +143,8 @@ class _Partition:
                 self._tick(event, entry)
             case Resumed():
                 self.void = True
+            case Trusted():
+                self.trusting = True
             case Override():
                 self.release_ordered = self.braked
 
@@ -126,29 +160,80 @@ class _Partition:
         new_session = old is None or old.session != event.session
         if new_session and event.workload is None:
             return
+        if not new_session and not self._linked(workload, event):
+            self.rejected.append(entry.offset)
+            return
+        told = event.workload or (old.workload if old else None)
+        assert told is not None
+        unproven = new_session or (old is not None and not old.verified)
+        proving = self.trusting and unproven and event.workload is not None
+        if proving:
+            proven = self._proven(event, entry)
+            if proven is None or (new_session and self._taken(workload, event)):
+                self.rejected.append(entry.offset)
+                return
+            told = told.model_copy(update={"identity": proven})
+        elif old is not None and old.verified and not new_session:
+            told = told.model_copy(update={"identity": old.workload.identity})
         if new_session and old is not None:
             workload.over.add(old.session)
+        self._commit(workload, event, beginning=proving)
         workload.highest[event.session] = event.seq
         workload.missed = 0
         self.present.add(entry.key)
         stays = old is not None and old.presence is Presence.CONNECTED
-        introduction = event.workload or (old.workload if old else None)
-        assert introduction is not None
-        if old is not None and stays and not new_session and introduction == old.workload:
+        verified = proving or (old is not None and old.verified and not new_session)
+        if old is not None and stays and not new_session and told == old.workload and verified == old.verified:
             return
         since = old.since_ms if old is not None and stays else entry.timestamp
         self._become(
             workload,
             State(
-                Presence.CONNECTED, event.session, Reason.ESTABLISHED, since, self.window, entry.offset, introduction
+                Presence.CONNECTED, event.session, Reason.ESTABLISHED, since, self.window, entry.offset, told, verified
             ),
         )
+
+    def _linked(self, workload: _Workload, event: Connect | Heartbeat) -> bool:
+        chain = workload.chain
+        if chain is None:
+            return True
+        if isinstance(event, Connect) or not chain.has(event.link, event.seq):
+            return False
+        return event.chain is None or self.window >= chain.window + 2
+
+    def _proven(self, event: Connect | Heartbeat, entry: Entry) -> Identity | None:
+        if event.proof is None or event.workload is None:
+            return None
+        proven = self.prove(event.proof.credential, event.workload.identity, entry.timestamp)
+        return proven if proven is not None and proven.name == event.workload.identity.name else None
+
+    def _taken(self, workload: _Workload, event: Connect | Heartbeat) -> bool:
+        chain = workload.chain
+        if not workload.expected() or chain is None or event.proof is None:
+            return False
+        return not any(_hashed(tail, chain.length) == chain.anchor for tail in event.proof.continues)
+
+    def _commit(self, workload: _Workload, event: Connect | Heartbeat, *, beginning: bool) -> None:
+        new_session = workload.state is None or workload.state.session != event.session
+        if beginning and event.proof is not None:
+            made = event.proof.chain
+        elif new_session:
+            workload.chain = None
+            return
+        elif isinstance(event, Heartbeat) and event.chain is not None and workload.chain is not None:
+            made = event.chain
+        else:
+            return
+        workload.chain = _Chain(event.seq, made.anchor, made.length, self.window)
 
     def _goodbye(self, event: Disconnect, entry: Entry) -> None:
         workload = self.workloads.get(entry.key or b"")
         if workload is None or workload.state is None or event.session != workload.state.session:
             return
         if event.session in workload.over or event.seq <= workload.highest[event.session]:
+            return
+        if workload.chain is not None and not workload.chain.has(event.link, event.seq):
+            self.rejected.append(entry.offset)
             return
         old = workload.state
         workload.highest[event.session] = event.seq
@@ -213,7 +298,8 @@ class _Partition:
         assert workload.state is not None
         old = workload.state
         since = old.since_ms if presence is old.presence else entry.timestamp
-        self._become(workload, State(presence, old.session, reason, since, self.window, entry.offset, old.workload))
+        state = State(presence, old.session, reason, since, self.window, entry.offset, old.workload, old.verified)
+        self._become(workload, state)
 
     def _become(self, workload: _Workload, state: State) -> None:
         workload.state = state
@@ -230,9 +316,11 @@ class Verdicts(NamedTuple):
     windows: dict[int, int]
 
 
-def oracle(records: Mapping[int, Iterable[Entry]], rules: OracleRules, partitions: int | None = None) -> Verdicts:
+def oracle(
+    records: Mapping[int, Iterable[Entry]], rules: OracleRules, partitions: int | None = None, prove: Prove = _nobody
+) -> Verdicts:
     """Fold whole partitions, from offset 0; ``partitions`` is the topic's count where not all are given."""
-    rolls = {number: _Partition(number, partitions or len(records), rules) for number in records}
+    rolls = {number: _Partition(number, partitions or len(records), rules, prove) for number in records}
     for number, entries in records.items():
         for entry in entries:
             rolls[number].fold(entry)

@@ -20,7 +20,7 @@ from services.processor.core.record import (
     Notice,
     NoticeKind,
 )
-from services.processor.core.rows import PartitionRow, decode, is_partition_key
+from services.processor.core.rows import PartitionRow, WorkloadRow, decode, is_partition_key
 from services.processor.core.rules import Rules
 from services.processor.core.trust import Trust
 
@@ -180,17 +180,21 @@ class Roll(Book):
         # Who missed that window sent what did not count: its highest seq is kept with the miss.
         if row is None or row.session != event.session or record.key in self.attendance.missed:
             return
-        link = event.link if isinstance(event, Heartbeat) else None
-        if (
-            row.chain is not None
-            and record.offset > row.revision
-            and not self.chains.shown(record.key, row.chain, event.seq, link)
-        ):
+        if record.offset > row.revision and not self._was_linked(record.key, row, event):
             return
         if row.presence is Presence.CONNECTED:
             last = self.attendance.last
             seq = event.seq if record.offset > row.revision else min(event.seq, row.seq)
             last[record.key] = max(seq, last.get(record.key, 0))
+
+    def _was_linked(self, key: bytes, row: WorkloadRow, event: Connect | Heartbeat) -> bool:
+        """Tell whether an event of the living session showed its link when it was first folded."""
+        if row.chain is None:
+            return True
+        if isinstance(event, Connect) or not self.chains.shown(key, row.chain, event.seq, event.link):
+            return False
+        # A renewal that was taken is in the row.
+        return event.chain is None or event.seq <= row.chain.seq
 
     def _leave_history(self) -> None:
         """Give a place to the connected whose records are gone (retention, offsets moved by hand).

@@ -1,0 +1,62 @@
+"""Agents that prove who they are, for random logs: short chains, and a trust that reads a token's one word."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+
+from schemas.credentials import Chain, Credential, CredentialReason, JwtCredential, Link, Proof, Verified
+from schemas.identity import Identity
+from services.processor.core.trust import Accepted, Refusal
+
+BUNDLE = "sha256:" + "7" * 64
+LENGTH = 7
+
+
+class WordTrust:
+    """Accepts the token ``good``; what it proves differs from the claim where the name does not show it."""
+
+    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+        if credential.jwt is None or credential.jwt.token != "good" or claimed.aws is None:  # noqa: S105
+            return Refusal(CredentialReason.BAD_SIGNATURE, "the word is not good")
+        proven = Identity(aws=claimed.aws.model_copy(update={"region": "proven-1"}))
+        return Accepted(proven, Verified(method="jwt", key="word", bundle=bundle, at=at))
+
+
+@dataclass
+class ChainOf:
+    """The chains of one session; ``base`` is the seq of the event that committed to the newest."""
+
+    session: str
+    base: int = 0
+    made: int = 0
+    links: list[bytes] = field(default_factory=list)
+
+    def commit(self, seq: int) -> Chain:
+        """Make a new chain with the event ``seq``."""
+        link = sha256(f"{self.session}/{self.made}".encode()).digest()
+        self.links = [link]
+        for _ in range(LENGTH):
+            link = sha256(link).digest()
+            self.links.insert(0, link)
+        self.base, self.made = seq, self.made + 1
+        return Chain(anchor=self.links[0].hex(), length=LENGTH)
+
+    def link(self, seq: int) -> Link:
+        """Return the link of event ``seq``; beyond the end, one that leads nowhere."""
+        place = seq - self.base
+        return self.links[place].hex() if 0 < place < LENGTH else "00" * 32
+
+    def rest(self, seq: int) -> Chain:
+        """Return the same chain, seen from the event ``seq``."""
+        place = seq - self.base
+        return Chain(anchor=self.link(seq), length=max(1, LENGTH - place))
+
+    @property
+    def tail(self) -> Link:
+        """The chain's secret."""
+        return self.links[-1].hex()
+
+
+def proof(chain: Chain, token: str, continues: tuple[Link, ...] = ()) -> Proof:
+    """Return what a session begins with."""
+    return Proof(credential=Credential(jwt=JwtCredential(issuer="w", token=token)), chain=chain, continues=continues)
