@@ -1,4 +1,4 @@
-"""The owner's clock: it appends ``Resumed`` and one tick per window to each partition it owns.
+"""The owner's clock: it appends ``Trusted``, ``Resumed`` and one tick per window to each partition it owns.
 
 The only place of the processor that looks at a clock, and only to pace: what the ticks do is decided in the fold.
 """
@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas.events import Resumed, Tick
+from schemas.events import Resumed, Tick, Trusted
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
 from services.processor import metrics
-from services.processor.core.pacer import Append, AppendTick, Pacer
+from services.processor.core.pacer import Append, AppendResumed, AppendTick, AppendTrusted, Pacer
 from services.processor.ownership import Ownership
 
 LONGEST_PAUSE_S = 0.1
@@ -29,12 +29,17 @@ class Ticker:
         ownership: Ownership,
         append: Callable[[str, int, bytes, bytes], Awaitable[int]],
         window_ms: int,
+        bundle: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError."""
+        """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError.
+
+        ``bundle()`` is the digest of the trust bundle by which to verify from now on.
+        """
         self._ownership = ownership
         self._write = append
         self._window_ms = window_ms
+        self._bundle = bundle
         self._clock = clock
         self._owner = str(uuid.uuid4())
         self._pacers: dict[int, Pacer] = {}
@@ -75,16 +80,23 @@ class Ticker:
         now_ms = self._clock() * 1000
         for partition, owned in self._ownership.owned.items():
             pacer = self._pacers[partition]
-            due = pacer.due(now_ms, owned.roll.window, owned.roll.position)
+            due = pacer.due(now_ms, owned.roll.window, owned.roll.position, self._bundle())
             if due is not None:
                 task = asyncio.create_task(self._append(partition, pacer, due))
                 self._under_way[task] = now_ms / 1000
                 task.add_done_callback(self._under_way.pop)
 
+    def _event(self, due: Append) -> Trusted | Resumed | Tick:
+        match due:
+            case AppendTrusted(bundle):
+                return Trusted(bundle=bundle, owner=self._owner)
+            case AppendResumed():
+                return Resumed(owner=self._owner)
+            case AppendTick(window):
+                return Tick(window=window, owner=self._owner)
+
     async def _append(self, partition: int, pacer: Pacer, due: Append) -> None:
-        event = (
-            Tick(window=due.window, owner=self._owner) if isinstance(due, AppendTick) else Resumed(owner=self._owner)
-        )
+        event = self._event(due)
         began = self._clock()
         try:
             offset = await self._write(EVENTS, partition, CONTROL_KEY, event.to_json())

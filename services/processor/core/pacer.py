@@ -1,5 +1,7 @@
 """When the owner of a partition appends what, so that time passes there: ``Resumed`` first, then a tick per window.
 
+Before all that, and whenever it changes, it names the trust bundle by which it verifies (ADR 0010).
+
 Time is handed in as a value and only paces; what a tick does is decided by the log alone (DESIGN.md, rule 2).
 """
 
@@ -11,13 +13,19 @@ class AppendResumed(NamedTuple):
     """Say that a new owner took the partition."""
 
 
+class AppendTrusted(NamedTuple):
+    """Name the trust bundle by which identities are verified from here on."""
+
+    bundle: str
+
+
 class AppendTick(NamedTuple):
     """Close a window."""
 
     window: int
 
 
-Append = AppendResumed | AppendTick
+Append = AppendTrusted | AppendResumed | AppendTick
 
 
 @dataclass(slots=True)
@@ -29,6 +37,8 @@ class Pacer:
     """
 
     window_ms: int
+    trusted: str | None = None
+    """Digest of the trust bundle it named last."""
     resumed: int | None = None
     """Offset of the ``Resumed``."""
     tick: tuple[int, int] | None = None
@@ -37,11 +47,16 @@ class Pacer:
     not_before: float = 0
     """Milliseconds of the clock that ``due`` is given."""
 
-    def due(self, now_ms: float, window: int, position: int) -> Append | None:
-        """Return what to append now, and take it as under way; ``window`` and ``position`` are the roll's."""
+    def due(self, now_ms: float, window: int, position: int, bundle: str | None = None) -> Append | None:
+        """Return what to append now, and take it as under way; ``window`` and ``position`` are the roll's.
+
+        ``bundle`` is the digest of the trust bundle now in force, None where nothing is verified.
+        """
         if self.under_way is not None or now_ms < self.not_before:
             return None
-        if self.resumed is None:
+        if self.trusted != bundle:
+            self.under_way = AppendTrusted(bundle)
+        elif self.resumed is None:
             self.under_way = AppendResumed()
         elif position > self.resumed:
             self.under_way = AppendTick(self._name(window, position))
@@ -59,6 +74,10 @@ class Pacer:
     def appended(self, now_ms: float, offset: int) -> None:
         """Take note that what was under way stands at ``offset`` of the log."""
         match self.under_way:
+            case AppendTrusted(bundle):
+                self.trusted = bundle
+                self.under_way = None
+                return
             case AppendResumed():
                 self.resumed = offset
             case AppendTick(window):

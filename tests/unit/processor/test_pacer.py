@@ -1,6 +1,6 @@
 """When a tick is appended, and which window it names."""
 
-from services.processor.core.pacer import AppendResumed, AppendTick, Pacer
+from services.processor.core.pacer import AppendResumed, AppendTick, AppendTrusted, Pacer
 
 WINDOW_MS = 1000
 
@@ -60,3 +60,21 @@ def test_a_resumed_that_could_not_be_appended_is_due_again_before_any_tick() -> 
     assert pacer.due(0, 0, 0) == AppendResumed()
     pacer.failed(0)
     assert pacer.due(WINDOW_MS, 0, 50) == AppendResumed()
+
+
+def test_an_owner_names_its_trust_bundle_before_anything_else_and_again_when_it_changes() -> None:
+    pacer = Pacer(WINDOW_MS)
+    assert pacer.due(0, 5, 100, "one") == AppendTrusted("one")
+    pacer.appended(0, 101)
+    assert pacer.due(0, 5, 100, "one") == AppendResumed()
+    pacer.appended(0, 102)
+    assert pacer.due(WINDOW_MS, 5, 103, "two") == AppendTrusted("two")
+    pacer.appended(WINDOW_MS, 103)
+    assert pacer.due(WINDOW_MS, 5, 103, "two") == AppendTick(5)
+
+
+def test_a_bundle_that_could_not_be_named_is_named_when_kafka_takes_records_again() -> None:
+    pacer = Pacer(WINDOW_MS)
+    assert pacer.due(0, 5, 100, "one") == AppendTrusted("one")
+    pacer.failed(0)
+    assert pacer.due(WINDOW_MS, 5, 100, "one") == AppendTrusted("one")

@@ -5,7 +5,7 @@ import asyncio
 from aiokafka.errors import KafkaConnectionError
 
 from schemas.codec import decode_event
-from schemas.events import Resumed, Tick
+from schemas.events import Resumed, Tick, Trusted
 from schemas.names import CONTROL_KEY
 from services.processor.chunk import Chunk
 from services.processor.core.rules import Rules
@@ -22,8 +22,9 @@ class Site:
         self.now = 100.0
         self.log = Log()
         self.down = False
+        self.bundle = "sha256:0"
         self.ownership = Ownership(Rules(window_ms=1000), 1, KeptOutbox())
-        self.ticker = Ticker(self.ownership, self.append, 1000, lambda: self.now)
+        self.ticker = Ticker(self.ownership, self.append, 1000, lambda: self.bundle, lambda: self.now)
 
     async def append(self, _topic: str, partition: int, key: bytes, value: bytes) -> int:
         if self.down:
@@ -35,10 +36,12 @@ class Site:
         """Move the clock, and let the ticker do what is due."""
         self.now += seconds
         self.log.now += round(seconds * 1000)
-        if not self.ownership.held:
+        written = -1
+        while not self.ownership.held and written != len(self.log.records):
+            written = len(self.log.records)
             self.ticker._follow()
             self.ticker._append_due()
-        await asyncio.gather(*self.ticker._under_way)
+            await asyncio.gather(*self.ticker._under_way)
 
     async def fold(self) -> None:
         """Fold what is in the log."""
@@ -46,8 +49,8 @@ class Site:
         self.ownership.owned[0].delivered = None
 
     def said(self) -> list[str | int]:
-        """Return what stands in the log: windows of ticks, and the names of others."""
-        return [_short(record) for record in self.log.records]
+        """Return what stands in the log: windows of ticks, and the names of others; the trust bundle is no matter."""
+        return [said for record in self.log.records if (said := _short(record)) != Trusted.__name__]
 
 
 def _short(record: LogRecord) -> str | int:
@@ -105,3 +108,13 @@ async def test_a_partition_that_others_may_have_owned_in_between_is_resumed_agai
     site.ownership.take(3, {0: ()})
     await site.later(0)
     assert site.said() == [Resumed.__name__, Resumed.__name__]
+
+
+async def test_a_new_trust_bundle_is_named_in_every_partition_owned() -> None:
+    site = Site()
+    site.ownership.take(1, {0: ()})
+    await site.later(0)
+    site.bundle = "sha256:1"
+    await site.later(1)
+    events = [decode_event(record.key, record.value) for record in site.log.records]
+    assert [event.bundle for event in events if isinstance(event, Trusted)] == ["sha256:0", "sha256:1"]
