@@ -171,7 +171,13 @@ class RoleChecked(Message):
     role: Annotated[str, StringConstraints(max_length=128)] | None = None
     """Name of the IAM role; None where STS did not confirm one, and ``message`` says why."""
     message: Words = ""
+    signature: Annotated[str, StringConstraints(max_length=100)] = ""
+    """Ed25519, in base64, over ``statement()``: agents may write to this topic too."""
     owner: Session
+
+    def statement(self) -> bytes:
+        """Return what is signed."""
+        return "\n".join(("muster-role", self.workload, self.session, self.account, self.role or "")).encode()
 
 
 class OverrideAction(StrEnum):

@@ -29,7 +29,7 @@ class Ticker:
         ownership: Ownership,
         append: Callable[[str, int, bytes, bytes], Awaitable[int]],
         window_ms: int,
-        bundle: Callable[[], str],
+        bundle: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError.

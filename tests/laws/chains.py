@@ -5,6 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from schemas.credentials import Chain, Credential, CredentialReason, JwtCredential, Link, Proof, Verified
+from schemas.events import RoleChecked
 from schemas.identity import Identity
 from services.processor.core.trust import Accepted, Refusal
 
@@ -14,6 +15,11 @@ LENGTH = 7
 
 class WordTrust:
     """Accepts the token ``good``; what it proves differs from the claim where the name does not show it."""
+
+    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+        """Take every outcome but one signed ``forged``."""
+        assert bundle
+        return checked.signature != "forged"
 
     def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
         if credential.jwt is None or credential.jwt.token != "good" or claimed.aws is None:  # noqa: S105

@@ -16,6 +16,7 @@ from schemas.events import (
     OverrideAction,
     Registration,
     Resumed,
+    RoleChecked,
     Tick,
     Trusted,
 )
@@ -66,6 +67,7 @@ KINDS = (
     *("renew",) * 2,
     "forged",
     "trusted",
+    "role",
     "wrong tick",
     "resumed",
     "override",
@@ -87,9 +89,15 @@ def _all(kind: str, but: int) -> list[Step]:
 
 
 # Singles alone would hardly ever brake a partition or outlive a grace: these make whole fleets act together.
-_life = st.lists(st.sampled_from(("heartbeat", "heartbeat", "renew", "forged", "introduce", "tick")), max_size=12)
+_life = st.lists(
+    st.sampled_from(("heartbeat", "heartbeat", "renew", "forged", "introduce", "role", "tick")), max_size=12
+)
 _scene = st.one_of(
-    st.builds(lambda who, life: [Step(kind, who, 0, 1000) for kind in ("heir", *life)], st.integers(0, 4), _life),
+    st.builds(
+        lambda who, life: [Step(kind, who, 1 if kind == "role" else 0, 1000) for kind in ("heir", *life)],
+        st.integers(0, 4),
+        _life,
+    ),
     _step.map(lambda step: [step]),
     st.integers(0, 5).map(lambda but: _all("connect", but)),
     st.integers(0, 5).map(lambda but: [*_all("heartbeat", but), Step("tick", 0, 0, 1000)]),
@@ -142,9 +150,22 @@ class Agents:
             "wrong tick": Tick(window=self.roll.window + step.back + 1, owner=OWNER),
             "resumed": Resumed(owner=OWNER),
             "trusted": Trusted(bundle=BUNDLE, owner=OWNER),
+            "role": self._role(step),
             "override": Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage"),
         }.get(step.kind)
         return (CONTROL_KEY, control.to_json()) if control else self._agent(step)
+
+    def _role(self, step: Step) -> RoleChecked:
+        sessions = self.sessions.get(step.workload) or [OWNER]
+        session = sessions[max(0, len(sessions) - 1 - step.back // 2)]
+        return RoleChecked(
+            workload=introduction(step.workload).key.to_bytes().decode(),
+            session=session,
+            account="123456789012",
+            role="web" if step.back else None,
+            signature="forged" if step.back > 4 else "",
+            owner=OWNER,
+        )
 
     def _agent(self, step: Step) -> tuple[bytes, bytes] | None:
         who = introduction(step.workload, "v2" if step.kind == "upgrade" else "v1")

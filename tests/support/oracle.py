@@ -13,7 +13,18 @@ from aiokafka.partitioner import murmur2
 
 from schemas.codec import Rejection, decode_event
 from schemas.credentials import Credential
-from schemas.events import Connect, Disconnect, Event, Heartbeat, Introduction, Override, Resumed, Tick, Trusted
+from schemas.events import (
+    Connect,
+    Disconnect,
+    Event,
+    Heartbeat,
+    Introduction,
+    Override,
+    Resumed,
+    RoleChecked,
+    Tick,
+    Trusted,
+)
 from schemas.identity import Identity
 from schemas.workloads import Presence, Reason
 
@@ -145,6 +156,8 @@ class _Partition:
                 self.void = True
             case Trusted():
                 self.trusting = True
+            case RoleChecked():
+                self._role(event, entry)
             case Override():
                 self.release_ordered = self.braked
 
@@ -192,6 +205,20 @@ class _Partition:
                 Presence.CONNECTED, event.session, Reason.ESTABLISHED, since, self.window, entry.offset, told, verified
             ),
         )
+
+    def _role(self, checked: RoleChecked, entry: Entry) -> None:
+        workload = self.workloads.get(checked.workload.encode())
+        state = workload.state if workload is not None else None
+        if workload is None or state is None or not self.trusting or checked.signature == "forged":
+            return
+        aws = state.workload.identity.aws
+        if state.presence is not Presence.CONNECTED or state.session != checked.session or checked.role is None:
+            return
+        if aws is None or aws.ec2 is None or aws.account != checked.account or aws.ec2.iam_role == checked.role:
+            return
+        proven = Identity(aws=aws.model_copy(update={"ec2": aws.ec2.model_copy(update={"iam_role": checked.role})}))
+        told = state.workload.model_copy(update={"identity": proven})
+        self._become(workload, state._replace(workload=told, revision=entry.offset, window=self.window))
 
     def _linked(self, workload: _Workload, event: Connect | Heartbeat) -> bool:
         chain = workload.chain

@@ -11,6 +11,7 @@ from schemas.credentials import Proof, Verified
 from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat, Introduction
 from schemas.rejected import RejectReason
 from schemas.workloads import Presence, Reason
+from services.processor.core import roles
 from services.processor.core.book import Book
 from services.processor.core.chains import Commitment
 from services.processor.core.record import Appended, Effect, Ignored, Rule
@@ -57,8 +58,10 @@ def prove(book: Book, record: Appended, event: Connect | Heartbeat, effects: lis
         away=0,
         verified=verified,
         chain=chain,
+        seated=None,
     )
     book.change(key, changed, effects)
+    roles.ask(book, key, event, effects)
 
 
 def _join(
@@ -102,6 +105,7 @@ def _join(
     book.seat(key, event.seq)
     book.chains.forget(key)
     book.change(key, row, effects)
+    roles.ask(book, key, event, effects)
 
 
 def _proven(

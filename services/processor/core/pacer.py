@@ -54,7 +54,7 @@ class Pacer:
         """
         if self.under_way is not None or now_ms < self.not_before:
             return None
-        if self.trusted != bundle:
+        if bundle is not None and bundle != self.trusted:
             self.under_way = AppendTrusted(bundle)
         elif self.resumed is None:
             self.under_way = AppendResumed()

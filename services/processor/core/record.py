@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from schemas.credentials import StsRequest
+
 
 class Appended(Protocol):
     """What the fold reads of a record of ``muster.events``; what Kafka's client fetched is folded as it is."""
@@ -64,6 +66,15 @@ class Rule(StrEnum):
     STALE_SEQUENCE = "StaleSequence"
     TICK_NOT_CURRENT = "TickNotCurrent"
     TICK_TOO_SOON = "TickTooSoon"
+    ROLE_NOT_SIGNED = "RoleNotSigned"
+
+
+class CheckRole(NamedTuple):
+    """Ask STS which role a session has, and append what it says as a ``RoleChecked``."""
+
+    key: bytes
+    session: str
+    request: StsRequest
 
 
 class Ignored(NamedTuple):
@@ -80,6 +91,7 @@ class NoticeKind(StrEnum):
     VOID_WINDOW = "VoidWindow"
     OVERRIDDEN = "Overridden"
     TRUSTED = "Trusted"
+    ROLE_REFUSED = "RoleRefused"
 
 
 class Notice(NamedTuple):
@@ -89,4 +101,4 @@ class Notice(NamedTuple):
     words: str
 
 
-Effect = Emit | Store | Reject | Ignored | Notice
+Effect = Emit | Store | Reject | CheckRole | Ignored | Notice

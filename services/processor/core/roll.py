@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 from schemas.codec import Rejection, decode_event, plain_heartbeat
-from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, Tick, Trusted
+from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, RoleChecked, Tick, Trusted
 from schemas.workloads import Presence
-from services.processor.core import session, verdict
+from services.processor.core import roles, session, verdict
 from services.processor.core.book import Book
 from services.processor.core.record import (
     Appended,
@@ -167,6 +167,8 @@ class Roll(Book):
                     words = f"identities are verified by the trust bundle {bundle} from here on"
                     effects.append(Notice(NoticeKind.TRUSTED, words))
                 self.trusted = bundle
+            case RoleChecked():
+                roles.apply(self, record, event, effects)
             case Override():
                 # An order found nothing to release must not disarm a later brake.
                 self.overridden = self.braked

@@ -38,6 +38,8 @@ class WorkloadRow:
     superseded: tuple[str, ...] = ()
     verified: Verified | None = None
     chain: Commitment | None = None
+    seated: bool | None = None
+    """Where the newest change was no act of the agent's: whether it had been heard in the window by then."""
 
     def outcome(self) -> bytes:
         """Return the message for ``muster.workloads``."""

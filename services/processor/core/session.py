@@ -9,7 +9,7 @@ from schemas.codec import Rejection
 from schemas.events import AgentEvent, Disconnect, Heartbeat, Introduction
 from schemas.rejected import RejectReason
 from schemas.workloads import Presence, Reason
-from services.processor.core import joining
+from services.processor.core import joining, roles
 from services.processor.core.book import Book
 from services.processor.core.chains import RENEWAL_WINDOWS, Commitment
 from services.processor.core.record import Appended, Effect, Ignored, Rule
@@ -34,7 +34,7 @@ def apply(book: Book, record: Appended, event: AgentEvent, effects: list[Effect]
 
 def _again(book: Book, key: bytes, offset: int, row: WorkloadRow) -> None:
     """Put a workload whose row was already stored where its newest record put it; older ones say nothing."""
-    if offset == row.revision:
+    if offset == row.revision and row.seated is None:
         if row.presence is Presence.CONNECTED:
             book.attendance.enter(key, row.seq)
         else:
@@ -64,6 +64,8 @@ def _own(book: Book, record: Appended, event: AgentEvent, effects: list[Effect],
         row = replace(row, chain=Commitment.of(event.chain, event.seq, book.window, link))
         book.chains.forget(key)
         book.keep(key, row, effects)
+    if event.proof is not None:
+        roles.ask(book, key, event, effects)
     told = _told(event.workload, row)
     if row.presence is Presence.CONNECTED and told == row.workload:
         book.attendance.sheet[key] = event.seq
@@ -95,6 +97,7 @@ def _here(book: Book, record: Appended, event: AgentEvent, effects: list[Effect]
         message="",
         since=row.since if row.presence is Presence.CONNECTED else record.timestamp,
         revision=record.offset,
+        seated=None,
         window=book.window,
         away=0,
     )
@@ -115,6 +118,7 @@ def _goodbye(book: Book, record: Appended, event: Disconnect, effects: list[Effe
         message=f"the agent said goodbye: {event.reason}",
         since=row.since if row.presence is Presence.ABSENT else record.timestamp,
         revision=record.offset,
+        seated=None,
         window=book.window,
         closed=True,
         away=away,

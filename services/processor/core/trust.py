@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from schemas.credentials import Credential, CredentialReason, Verified
-from schemas.events import Connect, Heartbeat
+from schemas.events import Connect, Heartbeat, RoleChecked
 from schemas.identity import Identity
 from schemas.message import instant
 
@@ -29,6 +29,9 @@ class UnknownBundleError(Exception):
 
 class Trust(Protocol):
     """The trust bundles at hand."""
+
+    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+        """Tell whether a processor which the bundle of this digest knows signed the outcome. Raises as ``verify``."""
 
     def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
         """Verify by the bundle of this digest, at a broker time; pure. UnknownBundleError: there is none."""

@@ -123,6 +123,7 @@ def _mark(book: Book, due: dict[bytes, int], record: Appended, effects: list[Eff
             since=record.timestamp,
             revision=record.offset,
             window=book.window,
+            seated=None,
             away=book.absent.get(key, 0),
         )
         book.change(key, changed, effects)
@@ -143,6 +144,7 @@ def _remove(book: Book, record: Appended, rolls: int, effects: list[Effect]) -> 
             since=record.timestamp,
             revision=record.offset,
             window=book.window,
+            seated=None,
             closed=True,
             away=rolls,
         )
