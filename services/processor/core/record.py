@@ -80,6 +80,7 @@ class NoticeKind(StrEnum):
     VOID_WINDOW = "VoidWindow"
     OVERRIDDEN = "Overridden"
     TRUSTED = "Trusted"
+    HELD = "Held"
 
 
 class Notice(NamedTuple):

@@ -63,6 +63,10 @@ EVENTS: dict[str, tuple[bytes, Event]] = {
     "trusted": (CONTROL_KEY, Trusted(bundle="sha256:" + "0" * 64, owner=SESSION)),
     "role check": (CONTROL_KEY, RoleChecked(workload=KEY.decode(), session=SESSION, role="web", owner=SESSION)),
     "override": (CONTROL_KEY, Override(action=OverrideAction.RELEASE_BRAKE, who="ada", why="it was the switch")),
+    "scoped override": (
+        CONTROL_KEY,
+        Override(action=OverrideAction.HOLD_REMOVALS, who="ada", why="the cables move", scope="bookinfo/ratings"),
+    ),
 }
 WORKLOAD = Workload(
     workload=INTRODUCTION,
