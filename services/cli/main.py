@@ -12,6 +12,7 @@ GROUPS = {
     "bench": "services.cli.bench:app",
     "events": "services.cli.events:app",
     "local": "services.local.cli:app",
+    "override": "services.cli.override:app",
     "record": "services.cli.record:app",
     "replay": "services.cli.replay:app",
     "schemas": "services.cli.schemas:app",
@@ -245,6 +246,11 @@ def events() -> None:
 @app.command()
 def local() -> None:
     """Start, inspect and stop the local stack: a real Kafka and a real Kubernetes API."""
+
+
+@app.command()
+def override() -> None:
+    """Order the roll call to release a brake, or to hold removals and resume them."""
 
 
 @app.command()
