@@ -24,7 +24,8 @@ from schemas.message import Message
 from schemas.names import CONTROL_KEY
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
 from schemas.rejected import Rejected, RejectReason
-from schemas.resource import GroupSnapshot
+from schemas.removals import Removal, Restore
+from schemas.resource import GroupSnapshot, WarSpec
 from schemas.workloads import Presence, Reason, Workload
 
 SESSION = "0b2e7c1a-6f0d-4a6e-9d0a-3f9f4b1c2d3e"
@@ -78,6 +79,20 @@ WORKLOAD = Workload(
     revision=41,
     window=7,
 )
+REMOVAL = Removal(
+    namespace="bookinfo",
+    name=INTRODUCTION.key.war_name,
+    uid="u",
+    spec=WarSpec(identity=INTRODUCTION.identity, registration=INTRODUCTION.registration, workload_group=SNAPSHOT),
+    session=SESSION,
+    reason=Reason.GRACE_EXPIRED,
+    message="absent for 30 windows",
+    removed_at=NOON,
+    partition=3,
+    revision=41,
+    window=7,
+)
+RESTORE = Restore(removal=REMOVAL, who="ada", why="it is alive", for_seconds=3600)
 ANSWERS: dict[str, Registered | Refused | Ended] = {
     "registered": Registered(session=SESSION, namespace="bookinfo", name="ratings-x", uid="u", snapshot=SNAPSHOT),
     "refused": Refused(session=SESSION, reason=RefusalReason.GROUP_NOT_FOUND, message="no such group"),
@@ -94,4 +109,4 @@ REJECTED = Rejected(
     key=b"eA==",
     value=b"ew==",
 )
-ALL: list[Message] = [*(event for _, event in EVENTS.values()), WORKLOAD, *ANSWERS.values(), REJECTED]
+ALL: list[Message] = [*(event for _, event in EVENTS.values()), WORKLOAD, *ANSWERS.values(), REJECTED, REMOVAL, RESTORE]
