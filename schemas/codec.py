@@ -15,6 +15,7 @@ from schemas.message import VERSION, Message
 from schemas.names import CONTROL_KEY, parse_key
 from schemas.registrations import Answer, Ended, Refused, Registered
 from schemas.rejected import RejectReason
+from schemas.removals import Removal, Restore
 from schemas.workloads import Workload
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -22,6 +23,8 @@ MAX_EVENT_BYTES = 64 * 1024
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 _WORKLOAD: TypeAdapter[Workload] = TypeAdapter(Workload)
+_REMOVAL: TypeAdapter[Removal] = TypeAdapter(Removal)
+_RESTORE: TypeAdapter[Restore] = TypeAdapter(Restore)
 _ANSWER: TypeAdapter[Registered | Refused | Ended] = TypeAdapter(Answer)
 
 _validate_event = _EVENT.validator.validate_json
@@ -94,6 +97,24 @@ def decode_answer(value: bytes) -> Registered | Refused | Ended | Rejection:
     except ValidationError as error:
         return _rejection(value, error, ("registered", "refused", "ended"))
     return _untold(answer) or answer
+
+
+def decode_removal(value: bytes) -> Removal | Rejection:
+    """Return the removal in a record of ``muster.removals``, or why there is none."""
+    try:
+        removal = _REMOVAL.validate_json(value)
+    except ValidationError as error:
+        return _rejection(value, error, ("removal",))
+    return _untold(removal) or removal
+
+
+def decode_restore(value: bytes) -> Restore | Rejection:
+    """Return the order in a record of ``muster.restores``, or why there is none."""
+    try:
+        restore = _RESTORE.validate_json(value)
+    except ValidationError as error:
+        return _rejection(value, error, ("restore",))
+    return _untold(restore) or restore
 
 
 def _untold(message: Message) -> Rejection | None:

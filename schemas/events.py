@@ -5,17 +5,19 @@ body (``sentAt``) are the agent's own clock: shown to people, never used to deci
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.credentials import Chain, Link, Proof
 from schemas.identity import Identity
 from schemas.message import Message, Seq, Session
-from schemas.names import WorkloadKey
+from schemas.names import MAX_NAME, MAX_NAMESPACE, WorkloadKey
 
 Short = Annotated[str, StringConstraints(max_length=253)]
 Words = Annotated[str, StringConstraints(max_length=1024)]
+Scope = Annotated[str, StringConstraints(pattern=r"^[^/]+/[^/]+$", max_length=MAX_NAMESPACE + 1 + MAX_NAME)]
+"""``<namespace>/<group>``."""
 
 
 class AgentSoftware(Message):
@@ -184,6 +186,10 @@ class OverrideAction(StrEnum):
     """What an operator can order."""
 
     RELEASE_BRAKE = "ReleaseBrake"
+    HOLD_REMOVALS = "HoldRemovals"
+    """Nobody of the scope is removed until it is resumed; the grace goes on being counted."""
+    RESUME_REMOVALS = "ResumeRemovals"
+    """Lift the hold of the scope; without a scope, every hold of the partition."""
 
 
 class Override(Message):
@@ -194,6 +200,14 @@ class Override(Message):
     action: OverrideAction
     who: Short
     why: Words
+    scope: Scope | None = None
+    """The group that removals are held or resumed of; without it, the whole partition."""
+
+    @model_validator(mode="after")
+    def _brake_has_no_group(self) -> Self:
+        if self.action is OverrideAction.RELEASE_BRAKE and self.scope is not None:
+            raise ValueError("a brake is of a whole partition: it is released without a scope")
+        return self
 
 
 AgentEvent = Connect | Heartbeat | Disconnect

@@ -10,6 +10,8 @@ EVENTS = "muster.events"
 WORKLOADS = "muster.workloads"
 REGISTRATIONS = "muster.registrations"
 REJECTED = "muster.rejected"
+REMOVALS = "muster.removals"
+RESTORES = "muster.restores"
 PROCESSOR_APP = "muster-processor"
 """The Faust application id, and so the consumer group of the processors."""
 PRESENCE_TABLE = "presence"
@@ -18,6 +20,8 @@ PRESENCE_CHANGELOG = f"{PROCESSOR_APP}-{PRESENCE_TABLE}-changelog"
 _DAY_MS = 24 * 3600 * 1000
 DEFAULT_PARTITIONS = 4
 DEFAULT_RETENTION_DAYS = 7
+REMOVALS_KEPT_DAYS = 30
+"""So long a removal is known, and can be undone."""
 
 
 class TopicDefinition(NamedTuple):
@@ -46,11 +50,14 @@ def definitions(
     # The row of a partition names everybody who is missing: room for some 80 000 of them.
     room = {"min.compaction.lag.ms": str(3600 * 1000), "max.message.bytes": str(8 * 1024 * 1024)}
     changelog = {**compacted, **room}
+    kept = {**compacted, "cleanup.policy": "compact,delete", "retention.ms": str(REMOVALS_KEPT_DAYS * _DAY_MS)}
     retention = str(retention_days * _DAY_MS)
     return (
         TopicDefinition(EVENTS, partitions, {**append_time, "cleanup.policy": "delete", "retention.ms": retention}),
         TopicDefinition(WORKLOADS, partitions, compacted),
         TopicDefinition(REGISTRATIONS, partitions, compacted),
+        TopicDefinition(REMOVALS, partitions, kept),
+        TopicDefinition(RESTORES, partitions, kept),
         TopicDefinition(PRESENCE_CHANGELOG, partitions, changelog),
         # Room for the largest record Kafka takes by default, in base64, and its envelope.
         TopicDefinition(

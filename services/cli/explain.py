@@ -16,14 +16,15 @@ from rich.text import Text
 
 from schemas.codec import decode_workload
 from schemas.names import WorkloadKey, parse_key
-from schemas.topics import EVENTS, REGISTRATIONS, WORKLOADS
+from schemas.topics import EVENTS, REGISTRATIONS, REMOVALS, RESTORES, WORKLOADS
 from schemas.workloads import Workload
 from services.agent.clients import place
+from services.cli.answers import Answer
 from services.cli.moments import milliseconds
 from services.cli.naming import AmbiguousWorkloadError, Asked, NoSuchWorkloadError, chosen
 from services.cli.options import EXIT_USAGE, EXIT_WRONG
 from services.cli.story_json import document
-from services.cli.telling import Answer, Told, lines
+from services.cli.telling import Told, lines
 from services.processor.core.roll import Roll
 from services.processor.settings import ProcessorSettings
 from services.replay.core.agreement import disagreement
@@ -31,6 +32,7 @@ from services.replay.core.chapters import Story
 from services.replay.core.story import Teller
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import answered, close, partition_count, read_to_end, reader
+from services.runtime.topics import existing
 
 EXIT_DISAGREES = 3
 """The story contradicts what the processor wrote."""
@@ -45,7 +47,7 @@ async def explain(settings: ProcessorSettings, asked: Asked, until: datetime | N
     Raises typer.Exit with 1 where there is none, 2 where it is not clear whose, 3 where it cannot be trusted.
     """
     known = _Known(asked)
-    for topic in (WORKLOADS, REGISTRATIONS):
+    for topic in (WORKLOADS, REGISTRATIONS, *await existing(settings.kafka, (REMOVALS, RESTORES))):
         async for chunk in _records(settings.kafka, topic, None):
             known.take(topic, chunk)
     try:
@@ -83,7 +85,7 @@ class _Known:
         self.answers: dict[bytes, list[Answer]] = {}
 
     def take(self, topic: str, chunk: Sequence[ConsumerRecord]) -> None:
-        """Take records of ``muster.workloads`` or ``muster.registrations``."""
+        """Take records of ``muster.workloads``, or of a topic that tells what sink and people did."""
         for record in chunk:
             key = parse_key(record.key or b"")
             if key is None:
@@ -91,8 +93,8 @@ class _Known:
             self.keys.add(key)
             if not self._asked.means(key):
                 continue
-            if topic == REGISTRATIONS:
-                answer = Answer(record.offset, record.timestamp, record.value)
+            if topic != WORKLOADS:
+                answer = Answer(record.offset, record.timestamp, record.value, topic)
                 self.answers.setdefault(record.key, []).append(answer)
             else:
                 self._state(record.key, record.value)

@@ -12,8 +12,11 @@ GROUPS = {
     "bench": "services.cli.bench:app",
     "events": "services.cli.events:app",
     "local": "services.local.cli:app",
+    "override": "services.cli.override:app",
     "record": "services.cli.record:app",
+    "removals": "services.cli.removals:app",
     "replay": "services.cli.replay:app",
+    "restore": "services.cli.restore:app",
     "schemas": "services.cli.schemas:app",
     "topics": "services.cli.topics:app",
 }
@@ -248,8 +251,23 @@ def local() -> None:
 
 
 @app.command()
+def override() -> None:
+    """Order the roll call to release a brake, or to hold removals and resume them."""
+
+
+@app.command()
 def record() -> None:
     """Record a range of the log in a file, to replay it anywhere."""
+
+
+@app.command()
+def removals() -> None:
+    """List the removed workloads, why they were removed, and what became of them."""
+
+
+@app.command()
+def restore() -> None:
+    """Bring the WorkloadEntry of a removed workload back, for a machine that is in fact alive."""
 
 
 @app.command()

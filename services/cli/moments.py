@@ -13,6 +13,13 @@ _TIME = re.compile(
 )
 
 
+def duration(text: str) -> timedelta:
+    """Return how long ``90m`` is. Raises ValueError where it is no duration."""
+    if (found := _AGO.fullmatch(text.strip())) is None:
+        raise ValueError(f"{text!r} is no duration; expected one like 90m, 2h or 45s")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
 def moment(text: str, now: datetime) -> datetime:
     """Return the end of what was written: ``03:12`` is the newest such minute that has begun, up to its last instant.
 

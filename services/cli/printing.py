@@ -113,7 +113,8 @@ def _told(event: Any, record: Appended) -> tuple[str, str, str, str]:  # noqa: A
         case Resumed():
             return event.type, event.owner[:8], "-", "a new owner; the open window is void"
         case Override():
-            return event.type, "-", "-", f"{event.action} by {event.who}: {event.why}"
+            of = f" of {event.scope}" if event.scope is not None else ""
+            return event.type, "-", "-", f"{event.action}{of} by {event.who}: {event.why}"
         case _:
             return "record" if record.value is not None else "tombstone", "-", "-", _printable(record.value)
 

@@ -10,6 +10,7 @@ from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, Ro
 from schemas.message import Message
 from schemas.registrations import Ended, Refused, Registered
 from schemas.rejected import Rejected
+from schemas.removals import Removal, Restore
 from schemas.workloads import Workload
 from services.cli.options import EXIT_WRONG
 
@@ -27,6 +28,8 @@ MESSAGES: tuple[type[Message], ...] = (
     Refused,
     Ended,
     Rejected,
+    Removal,
+    Restore,
 )
 """Every message that stands in a topic."""
 

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from schemas.topics import WORKLOADS
+from services.cli.in_force import in_force
 from services.cli.options import EXIT_WRONG
 from services.cli.roster import HEAD, WIDE, Entry, Roster, cells, matching
 from services.cli.table import fitting, row, table
@@ -64,6 +65,9 @@ async def show(settings: ServiceSettings, selection: Selection) -> None:
         typer.echo("\n".join(table(selection.head, selection.rows(chosen))))
     else:
         typer.echo(f"No workloads found in {selection.namespace or 'any'} namespace.", err=True)
+    if selection.output is not Output.JSON:
+        for line in await in_force(settings.kafka):
+            typer.echo(line, err=True)
     if roster.unreadable:
         typer.echo(f"{roster.unreadable} records of {WORKLOADS} could not be read", err=True)
     if selection.name is not None and not chosen:

@@ -4,8 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from schemas.message import instant, rfc3339
-from schemas.topics import EVENTS, REGISTRATIONS
-from services.cli.telling import Answer, Told
+from schemas.topics import EVENTS
+from services.cli.answers import Answer
+from services.cli.telling import Told
 from services.replay.core.chapters import Change, Note, Place, Stretch
 
 
@@ -69,7 +70,7 @@ def _part(part: Change | Stretch | Note | Answer, numbers: dict[str, int]) -> di
             return {"kind": part.kind, **ends, **said}
         case Answer():
             kind, words = part.words(numbers)
-            place = {"topic": REGISTRATIONS, "offset": part.offset, "time": rfc3339(instant(part.timestamp))}
+            place = {"topic": part.topic, "offset": part.offset, "time": rfc3339(instant(part.timestamp))}
             return {"kind": kind, **place, "words": words}
 
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from schemas.codec import Rejection, decode_answer
 from schemas.message import instant, rfc3339
 from schemas.names import WorkloadKey
-from schemas.registrations import Ended, Refused, Registered
 from schemas.topics import EVENTS
 from schemas.workloads import Workload
+from services.cli.answers import Answer
 from services.cli.moments import milliseconds
 from services.cli.table import table
 from services.replay.core.chapters import Change, Note, Place, Session, Story, Stretch
@@ -18,30 +17,6 @@ from services.replay.core.words import machine
 
 HEAD = ("TIME", "OFFSET", "WINDOW", "RECORD", "WHAT")
 SESSIONS = ("SESSION", "ID", "MACHINE", "BEGUN", "ENDED")
-
-
-class Answer(NamedTuple):
-    """A record of ``muster.registrations``: what the sink did."""
-
-    offset: int
-    timestamp: int
-    value: bytes | None
-
-    def words(self, numbers: dict[str, int]) -> tuple[str, str]:
-        """Return its type, and what it says; ``numbers`` are those of the sessions."""
-        if self.value is None:
-            return "answer", "taken out: the workload is forgotten"
-        answer = decode_answer(self.value)
-        if isinstance(answer, Rejection):
-            return "answer", f"unreadable: {answer.message}"
-        whose = f"session {numbers.get(answer.session, answer.session)}"
-        match answer:
-            case Registered():
-                return answer.type, f"{whose} as {answer.namespace}/{answer.name}, uid {answer.uid}"
-            case Refused():
-                return answer.type, f"{whose}: {answer.reason}: {answer.message}"
-            case Ended():
-                return answer.type, f"{whose}, uid {answer.uid}: {answer.reason}: {answer.message}"
 
 
 class Told(NamedTuple):

@@ -4,7 +4,7 @@ An existing topic is never altered: what differs is told, with the command that 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -83,6 +83,13 @@ async def check(
             for one in wanted:
                 one.config.pop("retention.ms", None)
         return await _compared(admin, wanted, settings)
+
+
+async def existing(settings: KafkaSettings, names: Iterable[str]) -> list[str]:
+    """Return those of ``names`` that are topics, in their order: one made by a newer Muster may not be there yet."""
+    async with _admin(settings) as admin:
+        found = set(await answered(admin.list_topics, what="topics"))
+    return [name for name in names if name in found]
 
 
 async def required(settings: KafkaSettings, health: Health | None = None) -> int:

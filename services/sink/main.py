@@ -34,7 +34,9 @@ class Sink:
         self.records = Records(settings.kafka, self.state, health)
         self.watches = [Watch(cluster, kind, self.state, self.concern) for kind in Kind]
         pace = Pace(settings.removals_per_second)
-        self.reconciler = Reconciler(cluster, self.state, self.records.publish, lambda: datetime.now(UTC), pace)
+        self.reconciler = Reconciler(
+            cluster, self.state, self.records.publish, self.records.keep, lambda: datetime.now(UTC), pace
+        )
         self._log = structlog.get_logger()
 
     def concern(self, keys: Iterable[bytes]) -> None:

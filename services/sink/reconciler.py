@@ -9,6 +9,8 @@ from datetime import datetime
 
 import structlog
 
+from schemas.names import parse_key
+from schemas.removals import Removal
 from services.sink import metrics
 from services.sink.core.actions import (
     Action,
@@ -16,13 +18,17 @@ from services.sink.core.actions import (
     AnswerSession,
     CreateEntry,
     CreateWar,
+    DeleteEntry,
     DeleteWar,
     ForgetAnswer,
+    KeepRemoval,
     UpdateEntry,
     UpdateStatus,
     UpdateWar,
+    Write,
 )
 from services.sink.core.plan import Plan, forget, plan, refusal
+from services.sink.core.undo import in_force
 from services.sink.ports import Cluster, ConflictError, Exactly, InvalidError, Kind
 from services.sink.state import State
 
@@ -35,23 +41,33 @@ SOON_S = 0.001
 Publish = Callable[[bytes, Answered | None], Awaitable[None]]
 """Writes an answer under a workload's key, None takes it out; returns when it is durable."""
 
+Keep = Callable[[bytes, Removal], Awaitable[None]]
+"""Writes a removal under a workload's key; returns when it is durable."""
+
 
 class Reconciler:
     """Brings one workload after the other to where it should be."""
 
     def __init__(
-        self, cluster: Cluster, state: State, publish: Publish, now: Callable[[], datetime], pace: "Pace"
+        self,
+        cluster: Cluster,
+        state: State,
+        publish: Publish,
+        keep: Keep,
+        now: Callable[[], datetime],
+        pace: "Pace",
     ) -> None:
         """Take ``pace``, at which registrations may be removed."""
         self.cluster = cluster
         self.state = state
         self.publish = publish
+        self.keep = keep
         self.now = now
         self.pace = pace
         self._log = structlog.get_logger()
 
     async def reconcile(self, key: bytes) -> float:
-        """Do what is to be done for one workload; return 0, or in how many seconds it is its turn to be removed.
+        """Do what is to be done for one workload; return 0, or in how many seconds it is to be looked at again.
 
         Raises ClusterError where Kubernetes does not do it: try again.
         """
@@ -65,17 +81,28 @@ class Reconciler:
             else:
                 self.pace.withdraw(key)
             if not steps:
-                return 0.0
+                return self._ends(key)
             for step in steps:
                 await self._do(key, step)
         raise ConflictError(f"{key.decode()} was not settled in {MOST_ROUNDS} rounds: somebody else changes it as well")
 
     def _plan(self, key: bytes) -> Plan:
-        wanted = self.state.wanted.get(key)
-        answer = self.state.answered.get(key)
+        wanted, answer = self.state.wanted.get(key), self.state.answered.get(key)
+        restored = self.state.restores.get(key)
+        whose = parse_key(key)
+        if whose is None:  # pragma: no cover - the state takes no such key
+            raise AssertionError(f"{key!r} is no workload's key")
+        observed = self.state.observed(whose)
         if wanted is None:
-            return forget(answer)
-        return plan(wanted, answer, self.state.observed(wanted.workload.key), self.now())
+            return forget(answer, observed, self.now(), restored)
+        return plan(wanted, answer, observed, self.now(), restored)
+
+    def _ends(self, key: bytes) -> float:
+        """Return in how many seconds what was brought back is to go again; 0: nothing was."""
+        restored, now = self.state.restores.get(key), self.now()
+        if restored is None or not in_force(restored, self.state.wanted.get(key), now):
+            return 0.0
+        return (restored.until - now).total_seconds()
 
     async def _do(self, key: bytes, step: Action) -> None:
         try:
@@ -91,6 +118,26 @@ class Reconciler:
 
     async def _carry_out(self, key: bytes, step: Action) -> None:
         match step:
+            case KeepRemoval(removal):
+                await self.keep(key, removal)
+            case AnswerSession(answer):
+                await self.publish(key, answer)
+                self.state.answered[key] = answer
+                self._log.info("answered a session", answer=answer.type, key=key.decode(), session=answer.session)
+            case ForgetAnswer():
+                await self.publish(key, None)
+                self.state.answered.pop(key, None)
+            case DeleteWar():
+                await self._delete(Kind.WAR, Exactly(*step))
+                self._log.info("removed a registration", namespace=step.namespace, name=step.name)
+            case DeleteEntry():
+                await self._delete(Kind.ENTRY, Exactly(*step))
+                self._log.info("took back a restored entry", namespace=step.namespace, name=step.name)
+            case _:
+                await self._write(step)
+
+    async def _write(self, step: Write) -> None:
+        match step:
             case CreateWar(manifest):
                 self.state.put(Kind.WAR, await self.cluster.create(Kind.WAR, manifest))
             case CreateEntry(manifest):
@@ -101,17 +148,10 @@ class Reconciler:
                 self.state.put(Kind.WAR, await self.cluster.update(Kind.WAR, manifest, status=True))
             case UpdateEntry(manifest):
                 self.state.put(Kind.ENTRY, await self.cluster.update(Kind.ENTRY, manifest))
-            case DeleteWar():
-                await self.cluster.delete(Kind.WAR, Exactly(*step))
-                self.state.gone(Kind.WAR, step.namespace, step.name, step.uid)
-                self._log.info("removed a registration", namespace=step.namespace, name=step.name)
-            case AnswerSession(answer):
-                await self.publish(key, answer)
-                self.state.answered[key] = answer
-                self._log.info("answered a session", answer=answer.type, key=key.decode(), session=answer.session)
-            case ForgetAnswer():
-                await self.publish(key, None)
-                self.state.answered.pop(key, None)
+
+    async def _delete(self, kind: Kind, which: Exactly) -> None:
+        await self.cluster.delete(kind, which)
+        self.state.gone(kind, which.namespace, which.name, which.uid)
 
 
 class Pace:

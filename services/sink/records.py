@@ -1,5 +1,6 @@
 """The sink's side of Kafka: the compacted topics read whole, answers and dead letters written."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -8,7 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from schemas.codec import Rejection
 from schemas.message import instant
 from schemas.rejected import Rejected
-from schemas.topics import REGISTRATIONS, REJECTED, WORKLOADS
+from schemas.removals import Removal
+from schemas.topics import REGISTRATIONS, REJECTED, REMOVALS, RESTORES, WORKLOADS
 from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
 from services.runtime.kafka import answered, close, producer, read_to_end, reader
@@ -17,6 +19,8 @@ from services.sink.core.actions import Answered
 from services.sink.state import State
 
 POLL_MS = 1000
+Take = Callable[[ConsumerRecord], Rejection | None]
+"""Takes a record, or says why it is none."""
 
 
 class Records:
@@ -28,40 +32,55 @@ class Records:
         self.health = health
         self._producer: AIOKafkaProducer | None = None
         self._workloads: AIOKafkaConsumer | None = None
+        self._restores: AIOKafkaConsumer | None = None
         self._log = structlog.get_logger()
 
     async def catch_up(self) -> None:
-        """Read both topics to their end, however long Kafka is away."""
+        """Read the topics to their end, however long Kafka is away."""
         self._producer = await producer(self.settings, health=self.health)
         answers = await reader(self.settings, REGISTRATIONS, health=self.health)
         try:
             async for chunk in read_to_end(answers, self.health):
-                await self._take(chunk, self.state.take_answer)
+                await self._take(chunk, self._answer)
         finally:
             await close(answers)
+        self._restores = await reader(self.settings, RESTORES, health=self.health)
+        async for chunk in read_to_end(self._restores, self.health):
+            await self._take(chunk, self._restore)
         self._workloads = await reader(self.settings, WORKLOADS, health=self.health)
         async for chunk in read_to_end(self._workloads, self.health):
-            await self._take(chunk, self.state.take_workload)
+            await self._take(chunk, self._workload)
         self._log.info("caught up", workloads=len(self.state.wanted), answers=len(self.state.answered))
 
     async def follow(self, concern: Callable[[Iterable[bytes]], None]) -> None:
         """Take what is written from now on, until cancelled; aiokafka waits where Kafka is away."""
-        if self._workloads is None:
+        if self._workloads is None or self._restores is None:
             raise RuntimeError("catch_up comes before follow")
-        while True:
-            for chunk in (await self._workloads.getmany(timeout_ms=POLL_MS)).values():
-                concern(await self._take(chunk, self.state.take_workload))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._follow(self._workloads, self._workload, concern))
+            both.create_task(self._follow(self._restores, self._restore, concern))
 
-    async def _take(
-        self, chunk: Iterable[ConsumerRecord], take: Callable[[bytes, bytes | None], Rejection | None]
-    ) -> list[bytes]:
+    async def _follow(self, consumer: AIOKafkaConsumer, take: Take, concern: Callable[[Iterable[bytes]], None]) -> None:
+        while True:
+            for chunk in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                concern(await self._take(chunk, take))
+
+    def _workload(self, record: ConsumerRecord) -> Rejection | None:
+        return self.state.take_workload(record.key or b"", record.value)
+
+    def _answer(self, record: ConsumerRecord) -> Rejection | None:
+        return self.state.take_answer(record.key or b"", record.value)
+
+    def _restore(self, record: ConsumerRecord) -> Rejection | None:
+        return self.state.take_restore(record.key or b"", record.value, instant(record.timestamp))
+
+    async def _take(self, chunk: Iterable[ConsumerRecord], take: Take) -> list[bytes]:
         """Take records one by one; what is none goes to muster.rejected. Returns the keys."""
         keys = []
         for record in chunk:
-            key = record.key or b""
-            why = take(key, record.value)
+            why = take(record)
             if why is None:
-                keys.append(key)
+                keys.append(record.key or b"")
             else:
                 await self._reject(record, why)
         return keys
@@ -86,6 +105,10 @@ class Records:
         """Write an answer, None takes it out; returns when it is durable, however long Kafka is away."""
         await self._send(REGISTRATIONS, key, answer.to_json() if answer is not None else None)
 
+    async def keep(self, key: bytes, removal: Removal) -> None:
+        """Write a removal; returns when it is durable, however long Kafka is away."""
+        await self._send(REMOVALS, key, removal.to_json())
+
     async def _send(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         if self._producer is None:
             raise RuntimeError("catch_up comes first")
@@ -93,6 +116,6 @@ class Records:
 
     async def close(self) -> None:
         """Close the clients."""
-        for one in (self._workloads, self._producer):
+        for one in (self._workloads, self._restores, self._producer):
             if one is not None:
                 await close(one)

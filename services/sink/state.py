@@ -1,12 +1,15 @@
 """What the sink knows: what is wanted, what was answered, what is observed, all by the workload's key."""
 
-from schemas.codec import Rejection, decode_answer, decode_workload
+from datetime import datetime
+
+from schemas.codec import Rejection, decode_answer, decode_restore, decode_workload
 from schemas.names import WorkloadKey, parse_key
 from schemas.rejected import RejectReason
 from schemas.workloads import Workload
 from services.sink.core.actions import Answered
 from services.sink.core.objects import Entry, Group, Manifest, War
 from services.sink.core.plan import Observed
+from services.sink.core.undo import Restored
 from services.sink.ports import Kind
 
 REMEMBERED = 10_000
@@ -22,6 +25,7 @@ class State:
     def __init__(self) -> None:
         self.wanted: dict[bytes, Workload] = {}
         self.answered: dict[bytes, Answered] = {}
+        self.restores: dict[bytes, Restored] = {}
         self.objects: dict[Kind, dict[Place, Manifest]] = {kind: {} for kind in Kind}
         self._deleted: dict[str, None] = {}
         """Uids of what was deleted, oldest first."""
@@ -63,6 +67,22 @@ class State:
         if isinstance(answer, Rejection):
             return answer
         self.answered[key] = answer
+        return None
+
+    def take_restore(self, key: bytes, value: bytes | None, time: datetime) -> Rejection | None:
+        """Take a record of muster.restores, written at broker ``time``; return why it is none."""
+        if value is None:
+            self.restores.pop(key, None)
+            return None
+        order = decode_restore(value)
+        if isinstance(order, Rejection):
+            return order
+        if order.removal.key.to_bytes() != key or order.removal.name != order.removal.key.war_name:
+            return Rejection(RejectReason.KEY_MISMATCH, f"the body is of {'/'.join(order.removal.key)}")
+        if (fault := order.removal.key.fault()) is not None:
+            return Rejection(RejectReason.INVALID_NAME, fault)
+        self.restores[key] = Restored(order, time)
+        self._index(key, order.removal.key)
         return None
 
     def replace(self, kind: Kind, items: list[Manifest], resource_version: str) -> set[bytes]:
@@ -113,7 +133,7 @@ class State:
 
     def keys_known(self) -> set[bytes]:
         """Return every key: those only answered were forgotten while nobody looked, and so must their answers be."""
-        return self.wanted.keys() | self.answered.keys()
+        return self.wanted.keys() | self.answered.keys() | self.restores.keys()
 
     def observed(self, key: WorkloadKey) -> Observed:
         """Return what Kubernetes has for a workload."""

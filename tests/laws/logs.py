@@ -71,8 +71,10 @@ KINDS = (
     "wrong tick",
     "resumed",
     "override",
+    *("hold", "resume") * 2,
     "garbage",
 )
+_SCOPES = (None, "bookinfo/ratings", "bookinfo/ratings", None, "bookinfo/ratings", "bookinfo/reviews")
 
 _step = st.builds(
     Step,
@@ -152,6 +154,8 @@ class Agents:
             "trusted": Trusted(bundle=BUNDLE, owner=OWNER),
             "role": self._role(step),
             "override": Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage"),
+            "hold": Override(action=OverrideAction.HOLD_REMOVALS, who="ann", why="move", scope=_SCOPES[step.back]),
+            "resume": Override(action=OverrideAction.RESUME_REMOVALS, who="bob", why="done", scope=_SCOPES[step.back]),
         }.get(step.kind)
         return (CONTROL_KEY, control.to_json()) if control else self._agent(step)
 
@@ -236,4 +240,5 @@ def picture(roll: Roll) -> dict[str, object]:
         "void": roll.void,
         "overridden": roll.overridden,
         "trusted": roll.trusted,
+        "held": roll.held,
     }

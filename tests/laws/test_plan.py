@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,10 @@ WORKLOADS = (1, 2)
 
 _events: st.SearchStrategy[Event] = st.tuples(
     st.sampled_from(
-        ["connect", "return", "report", "unknown", "absent", "removed", "forgotten", "delete", "edit", "no group"]
+        (
+            *("connect", "return", "report", "unknown", "absent", "removed", "removed", "forgotten"),
+            *("delete", "edit", "no group", "restore", "restore", "later"),
+        )
     ),
     st.sampled_from(WORKLOADS),
 )
@@ -43,6 +47,10 @@ class Story:
             self.registry.delete(Kind.GROUP, GROUP)
         elif what == "delete":
             self.registry.delete(Kind.WAR, joiner(number).key.war_name)
+        elif what == "later":
+            self.registry.now += timedelta(minutes=40)
+        elif what == "restore":
+            self.registry.restore(joiner(number))
         elif what == "connect":
             self.say(number, workload(joiner(number), of_session=self.revision, revision=self.revision))
         elif known is not None:

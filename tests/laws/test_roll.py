@@ -184,6 +184,25 @@ def test_every_told_revision_is_that_of_its_record_and_grows(script: list[Step])
             newest[key] = state.revision
 
 
+@given(steps, st.lists(st.sampled_from(("tick", "heartbeat", "connect", "goodbye", "resumed")), max_size=30))
+@LAW
+def test_nobody_is_removed_while_removals_are_held(script: list[Step], kinds: list[str]) -> None:
+    """Whatever else happens; and resumed, the next counted window removes whoever is over the grace."""
+    agents = written([*script, Step("hold", 0, 0, 0)])
+    first = len(agents.effects)
+    for kind in kinds:
+        agents.write(Step(kind, 1, 0, 1000))
+    told = states([effect for effects in agents.effects[first:] for effect in effects])
+    assert Presence.REMOVED not in {state.presence for state in told.values()}
+    agents.write(Step("resume", 0, 0, 0))
+    rolls = agents.roll.state.rolls
+    over = {key for key, away in agents.roll.absent.items() if rolls + 1 - away >= RULES.grace_windows}
+    agents.write(Step("tick", 0, 0, 1000))
+    if agents.roll.state.rolls > rolls:
+        removed = {key for key, state in states(list(agents.effects[-1])).items() if state.presence is Presence.REMOVED}
+        assert removed >= over
+
+
 @given(steps)
 @LAW
 def test_every_change_is_a_transition(script: list[Step]) -> None:

@@ -5,6 +5,7 @@ from random import Random
 from typing import TypeVar
 
 from schemas.message import instant
+from schemas.removals import Removal
 from schemas.topics import REGISTRATIONS, WORKLOADS
 from services.sink.core.actions import Answered
 from services.sink.core.objects import Manifest
@@ -91,7 +92,9 @@ class Sink:
         """Start a process that knows nothing: it reads both topics before it decides anything."""
         self.alive = True
         self.state = State()
-        self.reconciler = Reconciler(self.line, self.state, self._publish, lambda: instant(self.log.now()), _AtOnce())
+        self.reconciler = Reconciler(
+            self.line, self.state, self._publish, self._keep, lambda: instant(self.log.now()), _AtOnce()
+        )
         self.reconciler._log = QUIET
         self.due: dict[bytes, int] = {}
         self.failures: dict[bytes, int] = {}
@@ -112,6 +115,10 @@ class Sink:
             if self.log.up and not self.cut:
                 break
         self.log.append(REGISTRATIONS, self.log.of(key), key, answer.to_json() if answer is not None else None)
+        await turn()
+
+    async def _keep(self, _key: bytes, _removal: Removal) -> None:
+        """Nobody of this world undoes anything."""
         await turn()
 
     def step(self) -> None:

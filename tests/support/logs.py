@@ -91,3 +91,11 @@ class Log:
     def release(self) -> int:
         order = Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage")
         return self.append(CONTROL_KEY, order.to_json())
+
+    def hold(self, scope: str | None = None) -> int:
+        order = Override(action=OverrideAction.HOLD_REMOVALS, who="ann", why="the racks move", scope=scope)
+        return self.append(CONTROL_KEY, order.to_json())
+
+    def resume(self, scope: str | None = None) -> int:
+        order = Override(action=OverrideAction.RESUME_REMOVALS, who="bob", why="they moved", scope=scope)
+        return self.append(CONTROL_KEY, order.to_json())

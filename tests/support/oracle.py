@@ -20,6 +20,7 @@ from schemas.events import (
     Heartbeat,
     Introduction,
     Override,
+    OverrideAction,
     Resumed,
     RoleChecked,
     Tick,
@@ -135,6 +136,8 @@ class _Partition:
         self.rolls = 0
         self.braked = False
         self.release_ordered = False
+        self.orders: list[Override] = []
+        """Every order about removals ever given."""
 
     def fold(self, entry: Entry) -> None:
         event = decode_event(entry.key, entry.value)
@@ -158,8 +161,10 @@ class _Partition:
                 self.trusting = True
             case RoleChecked():
                 self._role(event, entry)
-            case Override():
+            case Override(action=OverrideAction.RELEASE_BRAKE):
                 self.release_ordered = self.braked
+            case Override():
+                self.orders.append(event)
 
     def _misplaced(self, introduction: Introduction) -> bool:
         return bool((murmur2(introduction.key.to_bytes()) & 0x7FFFFFFF) % self.partitions != self.number)
@@ -314,12 +319,26 @@ class _Partition:
         if old is None:
             return
         if old.presence is Presence.ABSENT and self.rolls - workload.left_at_roll >= self.rules.grace_windows:
+            if self._held(old.workload):
+                return
             workload.over.add(old.session)
             workload.removed_at_roll = self.rolls
             self._change(workload, entry, Presence.REMOVED, Reason.GRACE_EXPIRED)
         elif old.presence is Presence.REMOVED and self.rolls - workload.removed_at_roll >= self.rules.forget_windows:
             del self.workloads[workload.key]
             self.transitions.append(Transition(self.number, entry.offset, workload.key, None))
+
+    def _held(self, who: Introduction) -> bool:
+        """Read all orders from the first to the last: those about everybody, and those about this group."""
+        everybody = group = False
+        for order in self.orders:
+            held = order.action is OverrideAction.HOLD_REMOVALS
+            if order.scope is None:
+                everybody = held
+                group = group and held
+            elif order.scope == f"{who.namespace}/{who.group}":
+                group = held
+        return everybody or group
 
     def _change(self, workload: _Workload, entry: Entry, presence: Presence, reason: Reason) -> None:
         assert workload.state is not None

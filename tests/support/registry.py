@@ -9,9 +9,11 @@ from schemas.codec import Rejection, decode_answer
 from schemas.events import Address, AddressType, AgentSoftware, Host, Introduction, Registration
 from schemas.names import WorkloadKey
 from schemas.registrations import Registered
+from schemas.removals import Removal, Restore
 from schemas.workloads import Presence, Reason, Workload
 from services.sink.core.actions import Answered
 from services.sink.core.objects import Manifest
+from services.sink.core.undo import Restored
 from services.sink.ports import Kind
 from services.sink.reconciler import Pace, Reconciler
 from services.sink.state import State
@@ -80,6 +82,10 @@ class Registry:
         self.cluster = MemoryCluster(NAMESPACE)
         self.workloads: dict[bytes, bytes | None] = {}
         self.answers: dict[bytes, bytes | None] = {}
+        self.removals: dict[bytes, Removal] = {}
+        self.restores: dict[bytes, Restored] = {}
+        self.now = START + timedelta(days=1)
+        """About what the sink's clock says, and the broker's too."""
         self.published = 0
         self.premature: list[Answered] = []
         """Answers that said registered before Kubernetes had all of it."""
@@ -103,6 +109,13 @@ class Registry:
         self.workloads[key] = state.to_json()
         return key
 
+    def restore(self, who: Introduction, minutes: int = 60) -> None:
+        """Order the last removal of a workload to be undone, if there was one."""
+        key = who.key.to_bytes()
+        if (removal := self.removals.get(key)) is not None:
+            order = Restore(removal=removal, who="ann", why="it is alive", for_seconds=minutes * 60)
+            self.restores[key] = Restored(order, self.now)
+
     def delete(self, kind: Kind, name: str) -> None:
         """Delete an object as a user does, if it is there."""
         if self.object(kind, name) is not None:
@@ -119,12 +132,14 @@ class Registry:
             assert state.take_answer(key, value) is None
         for key, value in self.workloads.items():
             assert state.take_workload(key, value) is None
-        return Reconciler(self.cluster, state, self._publish, self._now, Pace(1e9))
+        for key, order in self.restores.items():
+            assert state.take_restore(key, order.order.to_json(), order.since) is None
+        return Reconciler(self.cluster, state, self._publish, self._keep, self._now, Pace(1e9))
 
     async def settle(self) -> None:
         """Let a sink start and reconcile all there is."""
         sink = await self.start()
-        for key in self.workloads:
+        for key in self.workloads | self.restores:
             await sink.reconcile(key)
 
     async def _publish(self, key: bytes, answer: Answered | None) -> None:
@@ -135,13 +150,18 @@ class Registry:
         self.answers[key] = answer.to_json() if answer is not None else None
         self.cluster.after("answer")
 
+    async def _keep(self, key: bytes, removal: Removal) -> None:
+        self.cluster.before("keep")
+        self.removals[key] = removal
+        self.cluster.after("keep")
+
     def _has(self, answer: Registered) -> bool:
         war, entry = self.object(Kind.WAR, answer.name), self.object(Kind.ENTRY, answer.name)
         return war is not None and entry is not None and war.get("status", {}).get("session") == answer.session
 
     def _now(self) -> datetime:
         """Return a clock that goes on with every look at it: what it says must not cause a write."""
-        return START + timedelta(days=1, seconds=next(self._seconds))
+        return self.now + timedelta(milliseconds=next(self._seconds))
 
     # -- what is there -------------------------------------------------------------------------------------------------
 

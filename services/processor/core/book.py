@@ -13,7 +13,7 @@ from schemas.topics import EVENTS
 from services.processor.core.attendance import Attendance
 from services.processor.core.chains import Chains
 from services.processor.core.record import Appended, Effect, Emit, Reject, Store
-from services.processor.core.rows import PartitionRow, WorkloadRow, encode
+from services.processor.core.rows import Hold, PartitionRow, WorkloadRow, encode
 from services.processor.core.rules import Rules
 from services.processor.core.trust import Trust
 
@@ -54,6 +54,8 @@ class Book:
         """Digest of the trust bundle which the log names here."""
         self.void = False
         self.overridden = False
+        self.held: dict[str, Hold] = {}
+        """Removals that are held, as of the newest record."""
 
     @property
     def window(self) -> int:

@@ -91,7 +91,11 @@ class NoticeKind(StrEnum):
     VOID_WINDOW = "VoidWindow"
     OVERRIDDEN = "Overridden"
     TRUSTED = "Trusted"
+<<<<<<< HEAD
     ROLE_REFUSED = "RoleRefused"
+=======
+    HELD = "Held"
+>>>>>>> repair
 
 
 class Notice(NamedTuple):

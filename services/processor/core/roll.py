@@ -11,7 +11,11 @@ from typing import Self
 from schemas.codec import Rejection, decode_event, plain_heartbeat
 from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, RoleChecked, Tick, Trusted
 from schemas.workloads import Presence
+<<<<<<< HEAD
 from services.processor.core import roles, session, verdict
+=======
+from services.processor.core import orders, session, verdict
+>>>>>>> repair
 from services.processor.core.book import Book
 from services.processor.core.record import (
     Appended,
@@ -73,6 +77,7 @@ class Roll(Book):
         self.attendance.missed = {key.encode(): seen for key, seen in self.state.missed.items()}
         self.overridden = self.state.overridden
         self.trusted = self.state.trust
+        self.held = dict(self.state.held)
         self._history = self.state.revision
         for key, row in sorted(self.rows.items(), key=lambda item: item[1].away):
             match row.presence:
@@ -170,9 +175,7 @@ class Roll(Book):
             case RoleChecked():
                 roles.apply(self, record, event, effects)
             case Override():
-                # An order found nothing to release must not disarm a later brake.
-                self.overridden = self.braked
-                effects.append(Notice(NoticeKind.OVERRIDDEN, f"{event.action} by {event.who}: {event.why}"))
+                orders.obey(self, record, event, effects)
 
     def _remember(self, record: Appended, event: Event) -> None:
         """Rebuild the last sheet from a record of the window that the last stored tick closed."""

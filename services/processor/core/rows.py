@@ -58,6 +58,15 @@ class WorkloadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """An operator's order not to remove: who gave it, why, and its broker time in milliseconds."""
+
+    who: str
+    why: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionRow:
     """The state of the roll itself after the tick at offset ``revision``."""
 
@@ -77,12 +86,16 @@ class PartitionRow:
     """Digest of the trust bundle by which identities are verified; None: they are not (ADR 0010)."""
     overridden: bool = False
     """An operator's order to release the brake came in a void window and waits for the next tick."""
+    held: dict[str, Hold] = field(default_factory=dict)
+    """Removals that are held, by ``<namespace>/<group>``, or ``EVERYTHING``."""
     missed: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Connected workloads that were not in the last window: how many they missed, and their highest seq."""
 
 
 _WORKLOAD = TypeAdapter(WorkloadRow)
 _PARTITION = TypeAdapter(PartitionRow)
+EVERYTHING = "*"
+"""The scope of a hold on a whole partition; no group's begins like this."""
 _PARTITION_PREFIX = b"#partition/"
 
 

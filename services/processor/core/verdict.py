@@ -4,11 +4,13 @@ A tick closes the window it names (DESIGN.md, rule 2). Told again after a crash 
 some of its rows were stored and others not: whoever it marked is still counted where it stood before.
 """
 
+from collections import Counter
 from dataclasses import replace
 from typing import NamedTuple
 
 from schemas.events import Tick
 from schemas.workloads import Presence, Reason
+from services.processor.core import orders
 from services.processor.core.book import Book
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Rule, Store
 from services.processor.core.rows import PartitionRow, encode, partition_key
@@ -53,6 +55,7 @@ def close_window(book: Book, record: Appended, tick: Tick, effects: list[Effect]
         braked=braked,
         trust=book.trusted,
         overridden=book.overridden,
+        held=dict(book.held),
         missed={key.decode(): seen for key, seen in missed.items()},
     )
     effects.append(Store(partition_key(state.partition), encode(book.state)))
@@ -132,8 +135,12 @@ def _mark(book: Book, due: dict[bytes, int], record: Appended, effects: list[Eff
 def _remove(book: Book, record: Appended, rolls: int, effects: list[Effect]) -> None:
     """Remove whoever has been absent for the whole grace."""
     grace = book.rules.grace_windows
+    spared: Counter[str] = Counter()
     for key in sorted(key for key, away in book.absent.items() if rolls - away >= grace):
         row = book.rows[key]
+        if (scope := orders.holding(book, key)) is not None:
+            spared[scope] += rolls - book.absent[key] == grace  # told when it would have been removed, and not again
+            continue
         del book.absent[key]
         book.removed[key] = rolls
         changed = replace(
@@ -149,6 +156,10 @@ def _remove(book: Book, record: Appended, rolls: int, effects: list[Effect]) -> 
             away=rolls,
         )
         book.change(key, changed, effects)
+    for scope, count in sorted(spared.items()):
+        if count:
+            words = f"window {book.window}: {count} not removed: {orders.described(scope, book.held[scope])}"
+            effects.append(Notice(NoticeKind.HELD, words))
 
 
 def _forget(book: Book, rolls: int, effects: list[Effect]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from schemas.registrations import Ended, Refused, Registered
+from schemas.removals import Removal
 
 Answered = Registered | Refused | Ended
 
@@ -47,6 +48,21 @@ class DeleteWar(NamedTuple):
     resource_version: str
 
 
+class KeepRemoval(NamedTuple):
+    """Write what is about to be removed to where it can be restored from."""
+
+    removal: Removal
+
+
+class DeleteEntry(NamedTuple):
+    """Delete exactly the entry that was observed: one that was brought back, and whose time is over."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+
+
 class AnswerSession(NamedTuple):
     """Tell a session what became of it."""
 
@@ -57,4 +73,6 @@ class ForgetAnswer(NamedTuple):
     """Take the answer out of the topic: its workload is forgotten."""
 
 
-Action = CreateWar | UpdateWar | UpdateStatus | CreateEntry | UpdateEntry | DeleteWar | AnswerSession | ForgetAnswer
+Write = CreateWar | UpdateWar | UpdateStatus | CreateEntry | UpdateEntry
+"""Puts an object into Kubernetes."""
+Action = Write | DeleteEntry | KeepRemoval | DeleteWar | AnswerSession | ForgetAnswer

@@ -14,6 +14,9 @@ from services.sink.core.objects import ISTIO_API, MANAGED_BY, WAR_API, Entry, Wa
 ISTIO_OWN = "istio.io/"
 """Prefix of the annotations by which istiod recognizes entries as its own, and cleans them up."""
 
+RESTORED = f"{resource.GROUP}/restored-"
+"""Prefix of the annotations of an entry that an operator brought back; see ``core.undo``."""
+
 
 def address(registration: Registration) -> str | None:
     """Return the address peers should use, or None where the agent reported none of that type."""
@@ -23,6 +26,11 @@ def address(registration: Registration) -> str | None:
 
 def manifest(war: War, spec: WarSpec) -> dict[str, Any] | None:
     """Return the entry of a WAR, or None where the registration has no address to use."""
+    return made(war.namespace, war.name, spec, owner_reference(WAR_API, resource.KIND, war.name, war.uid))
+
+
+def made(namespace: str, name: str, spec: WarSpec, owner: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the entry of a registration of this spec, collected with ``owner``; None where it has no address."""
     ip = address(spec.registration)
     if ip is None:
         return None
@@ -43,11 +51,11 @@ def manifest(war: War, spec: WarSpec) -> dict[str, Any] | None:
         "apiVersion": ISTIO_API,
         "kind": "WorkloadEntry",
         "metadata": {
-            "namespace": war.namespace,
-            "name": war.name,
+            "namespace": namespace,
+            "name": name,
             "labels": {**(metadata.get("labels") or {}), **dict([MANAGED_BY])},
             "annotations": _annotations(metadata.get("annotations") or {}),
-            "ownerReferences": [owner_reference(WAR_API, resource.KIND, war.name, war.uid)],
+            "ownerReferences": [dict(owner)],
         },
         "spec": content,
     }
@@ -61,15 +69,18 @@ def merged(entry: Entry, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the entry brought to what is wanted, or None where it is so; others' labels and annotations stay."""
     has = entry.manifest["metadata"]
     wants = wanted["metadata"]
+    # What a restore wrote there ends with it: an entry that is adopted is an entry like any other.
+    kept = {name: value for name, value in (has.get("annotations") or {}).items() if not name.startswith(RESTORED)}
+    owners = {one["uid"] for one in has.get("ownerReferences") or ()}
     metadata = {
         **has,
         "labels": {**(has.get("labels") or {}), **wants["labels"]},
-        "annotations": {**(has.get("annotations") or {}), **wants["annotations"]},
+        "annotations": {**kept, **wants["annotations"]},
         "ownerReferences": wants["ownerReferences"],
     }
     same = (
         entry.manifest.get("spec") == wanted["spec"]
-        and entry.owner == wants["ownerReferences"][0]["uid"]
+        and owners == {wants["ownerReferences"][0]["uid"]}
         and metadata["labels"] == (has.get("labels") or {})
         and metadata["annotations"] == (has.get("annotations") or {})
     )

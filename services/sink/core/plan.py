@@ -11,6 +11,7 @@ from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Regi
 from schemas.resource import WarSpec
 from schemas.workloads import Presence, Workload
 from services.sink.core import entry as entries
+from services.sink.core import undo
 from services.sink.core import war as wars
 from services.sink.core.actions import (
     Action,
@@ -20,6 +21,7 @@ from services.sink.core.actions import (
     CreateWar,
     DeleteWar,
     ForgetAnswer,
+    KeepRemoval,
     UpdateEntry,
     UpdateStatus,
     UpdateWar,
@@ -39,7 +41,13 @@ class Observed(NamedTuple):
     entry: Entry | None
 
 
-def plan(workload: Workload, answer: Answered | None, observed: Observed, now: datetime) -> Plan:
+def plan(
+    workload: Workload,
+    answer: Answered | None,
+    observed: Observed,
+    now: datetime,
+    restored: undo.Restored | None = None,
+) -> Plan:
     """Return what to do next for a workload; nothing is left to do when it is empty."""
     war = observed.war
     if war is not None and not _is_of(war, workload):
@@ -49,15 +57,22 @@ def plan(workload: Workload, answer: Answered | None, observed: Observed, now: d
     if war is not None and (war.deleting or is_newer(war, workload)):
         return ()
     if workload.presence is Presence.REMOVED:
-        return _remove(workload, answer, war)
+        return _remove(workload, answer, war) or undo.entry(
+            restored if undo.in_force(restored, workload, now) else None, observed.group, observed.entry
+        )
     if war is None:
         return _join(workload, answer, observed)
     return _keep(workload, answer, observed, war, now)
 
 
-def forget(answer: Answered | None) -> Plan:
+def forget(answer: Answered | None, observed: Observed, now: datetime, restored: undo.Restored | None = None) -> Plan:
     """Return what to do for a workload that the processor has forgotten."""
-    return (ForgetAnswer(),) if isinstance(answer, Ended) else ()
+    if isinstance(answer, Ended):
+        return (ForgetAnswer(),)
+    if observed.war is not None:
+        return ()
+    in_force = undo.in_force(restored, None, now)
+    return undo.entry(restored if in_force else None, observed.group, observed.entry)
 
 
 def is_newer(war: War, workload: Workload) -> bool:
@@ -148,7 +163,14 @@ def _register(workload: Workload, answer: Answered | None, war: War, spec: WarSp
 
 def _remove(workload: Workload, answer: Answered | None, war: War | None) -> Plan:
     if war is not None:
-        return (DeleteWar(war.namespace, war.name, war.uid, war.resource_version),)
+        if war.spec is None:  # pragma: no cover - it would not be of this workload
+            raise AssertionError("a WAR of a workload has a spec")
+        # Kept before it is deleted: what was removed by mistake can be brought back (ADR 0009).
+        kept = KeepRemoval(undo.removal(workload, war.uid, war.spec))
+        return (
+            kept,
+            DeleteWar(war.namespace, war.name, war.uid, war.resource_version),
+        )
     return _end(workload, answer, EndReason.GRACE_EXPIRED)
 
 

@@ -17,6 +17,7 @@ from schemas import resource, topics
 from schemas.codec import Rejection, decode_answer
 from schemas.events import Introduction
 from schemas.rejected import Rejected
+from schemas.removals import Removal, Restore
 from schemas.workloads import Presence, Workload
 from services.local import crds
 from services.local.child import Child
@@ -152,6 +153,14 @@ class Mesh:
         done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
         return done.stdout
 
+    async def restore(self, who: Introduction, seconds: int) -> Restore:
+        """Order the last removal of a workload to be undone."""
+        removal = await self.removal(who)
+        assert removal is not None
+        order = Restore(removal=removal, who="ann", why="it is alive", for_seconds=seconds)
+        await self.write(topics.RESTORES, who.key.to_bytes(), order.to_json())
+        return order
+
     # -- what is there -------------------------------------------------------------------------------------------------
 
     async def object(self, api: tuple[str, str], plural: str, who: Introduction) -> dict[str, Any] | None:
@@ -210,6 +219,12 @@ class Mesh:
             return answer if isinstance(answer, kind) and answer.session == of_session else None
 
         return await eventually(so, f"{kind.__name__} of {of_session}")
+
+    async def removal(self, who: Introduction) -> Removal | None:
+        """Return the newest removal of a workload."""
+        values = await self.records(topics.REMOVALS)
+        value = next((value for key, value in reversed(values) if key == who.key.to_bytes()), None)
+        return Removal.model_validate_json(value) if value is not None else None
 
     async def rejected(self) -> list[Rejected]:
         """Return what was rejected."""

@@ -68,6 +68,9 @@ async def _everything(mesh: Mesh) -> None:
     await mesh.say(newer, Presence.REMOVED)
     await mesh.answered(who, Ended, session(1))
     await mesh.gone(who)
+    await mesh.restore(who, seconds=2)
+    await eventually(lambda: mesh.entry(who), "the entry to be restored")
+    await mesh.gone(who)
 
 
 async def test_the_sink_does_everything_with_the_rights_of_its_manifest(mesh: Mesh) -> None:

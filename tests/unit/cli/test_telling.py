@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 from schemas.message import instant
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
 from schemas.resource import GroupSnapshot
+from schemas.topics import REMOVALS, RESTORES
+from services.cli.answers import Answer
 from services.cli.story_json import document
-from services.cli.telling import Answer, Told, headline, lines
+from services.cli.telling import Told, headline, lines
 from services.processor.core.rules import Rules
 from services.replay.core.story import story
 from tests.support.logs import START_MS, Log, key, session
-from tests.unit.schemas.messages import WORKLOAD
+from tests.unit.schemas.messages import REMOVAL, RESTORE, WORKLOAD
 
 RULES = Rules(window_ms=1000, missed_windows=2)
 SNAPSHOT = GroupSnapshot(name="ratings", uid="u", generation=1, resource_version="7", spec={})
@@ -113,3 +115,15 @@ def test_a_log_without_its_start_says_what_cannot_be_known_and_what_the_topic_of
 
 def test_a_story_that_contradicts_the_processor_says_that_it_cannot_be_trusted() -> None:
     assert "This story cannot be trusted: other rules" in lines(_told(_log(), disagreement="other rules"))
+
+
+def test_what_was_kept_and_who_had_it_brought_back_is_told() -> None:
+    assert Answer(1, START_MS, REMOVAL.to_json(), REMOVALS).words({REMOVAL.session: 2}) == (
+        "removal",
+        f"session 2: kept bookinfo/{REMOVAL.name}, uid u, as it was: it can be restored",
+    )
+    assert Answer(1, START_MS, RESTORE.to_json(), RESTORES).words({}) == (
+        "restore",
+        "of the removal at 3:41, until 2023-11-14T23:13:20.000Z unless its agent speaks, by ada: it is alive",
+    )
+    assert Answer(1, START_MS, b"{", RESTORES).words({})[0] == "restore"

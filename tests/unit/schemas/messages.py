@@ -24,7 +24,8 @@ from schemas.message import Message
 from schemas.names import CONTROL_KEY
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
 from schemas.rejected import Rejected, RejectReason
-from schemas.resource import GroupSnapshot
+from schemas.removals import Removal, Restore
+from schemas.resource import GroupSnapshot, WarSpec
 from schemas.workloads import Presence, Reason, Workload
 
 SESSION = "0b2e7c1a-6f0d-4a6e-9d0a-3f9f4b1c2d3e"
@@ -63,6 +64,10 @@ EVENTS: dict[str, tuple[bytes, Event]] = {
     "trusted": (CONTROL_KEY, Trusted(bundle="sha256:" + "0" * 64, owner=SESSION)),
     "role check": (CONTROL_KEY, RoleChecked(workload=KEY.decode(), session=SESSION, role="web", owner=SESSION)),
     "override": (CONTROL_KEY, Override(action=OverrideAction.RELEASE_BRAKE, who="ada", why="it was the switch")),
+    "scoped override": (
+        CONTROL_KEY,
+        Override(action=OverrideAction.HOLD_REMOVALS, who="ada", why="the cables move", scope="bookinfo/ratings"),
+    ),
 }
 WORKLOAD = Workload(
     workload=INTRODUCTION,
@@ -74,6 +79,20 @@ WORKLOAD = Workload(
     revision=41,
     window=7,
 )
+REMOVAL = Removal(
+    namespace="bookinfo",
+    name=INTRODUCTION.key.war_name,
+    uid="u",
+    spec=WarSpec(identity=INTRODUCTION.identity, registration=INTRODUCTION.registration, workload_group=SNAPSHOT),
+    session=SESSION,
+    reason=Reason.GRACE_EXPIRED,
+    message="absent for 30 windows",
+    removed_at=NOON,
+    partition=3,
+    revision=41,
+    window=7,
+)
+RESTORE = Restore(removal=REMOVAL, who="ada", why="it is alive", for_seconds=3600)
 ANSWERS: dict[str, Registered | Refused | Ended] = {
     "registered": Registered(session=SESSION, namespace="bookinfo", name="ratings-x", uid="u", snapshot=SNAPSHOT),
     "refused": Refused(session=SESSION, reason=RefusalReason.GROUP_NOT_FOUND, message="no such group"),
@@ -90,4 +109,4 @@ REJECTED = Rejected(
     key=b"eA==",
     value=b"ew==",
 )
-ALL: list[Message] = [*(event for _, event in EVENTS.values()), WORKLOAD, *ANSWERS.values(), REJECTED]
+ALL: list[Message] = [*(event for _, event in EVENTS.values()), WORKLOAD, *ANSWERS.values(), REJECTED, REMOVAL, RESTORE]

@@ -1,0 +1,55 @@
+"""What the sink did about a workload, or people had it do, in words: for the workload's story."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from schemas.codec import Rejection, decode_answer, decode_removal, decode_restore
+from schemas.message import instant, rfc3339
+from schemas.registrations import Ended, Refused, Registered
+from schemas.removals import Removal, Restore
+from schemas.topics import REGISTRATIONS, REMOVALS, RESTORES
+
+_TAKEN_OUT = {
+    REGISTRATIONS: ("answer", "taken out: the workload is forgotten"),
+    REMOVALS: ("removal", "taken out: it cannot be restored any more"),
+    RESTORES: ("restore", "taken out: it is over"),
+}
+_DECODERS: dict[str, Callable[[bytes], Registered | Refused | Ended | Removal | Restore | Rejection]] = {
+    REGISTRATIONS: decode_answer,
+    REMOVALS: decode_removal,
+    RESTORES: decode_restore,
+}
+
+
+class Answer(NamedTuple):
+    """A record of ``muster.registrations``, ``muster.removals`` or ``muster.restores``."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    topic: str = REGISTRATIONS
+
+    def words(self, numbers: dict[str, int]) -> tuple[str, str]:
+        """Return its type, and what it says; ``numbers`` are those of the sessions."""
+        if self.value is None:
+            return _TAKEN_OUT[self.topic]
+        told = _DECODERS[self.topic](self.value)
+        if isinstance(told, Rejection):
+            return _TAKEN_OUT[self.topic][0], f"unreadable: {told.message}"
+        return told.type, self._said(told, numbers)
+
+    def _said(self, told: Registered | Refused | Ended | Removal | Restore, numbers: dict[str, int]) -> str:
+        if isinstance(told, Restore):
+            until = rfc3339(instant(self.timestamp + told.for_seconds * 1000))
+            undone = f"the removal at {told.removal.partition}:{told.removal.revision}"
+            return f"of {undone}, until {until} unless its agent speaks, by {told.who}: {told.why}"
+        whose = f"session {numbers.get(told.session, told.session)}"
+        match told:
+            case Removal():
+                return f"{whose}: kept {told.namespace}/{told.name}, uid {told.uid}, as it was: it can be restored"
+            case Registered():
+                return f"{whose} as {told.namespace}/{told.name}, uid {told.uid}"
+            case Refused():
+                return f"{whose}: {told.reason}: {told.message}"
+            case Ended():
+                return f"{whose}, uid {told.uid}: {told.reason}: {told.message}"

@@ -1,0 +1,98 @@
+"""``muster override``: an operator's order, appended to the log like everything else that happens."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from schemas.events import Override, OverrideAction
+from schemas.names import CONTROL_KEY, WorkloadKey
+from schemas.topics import EVENTS
+from services.cli.asking import Who, Why, Yes, agreed, signed
+from services.cli.options import Assignments, Config, Servers, settings_of
+from services.runtime.config import KafkaSettings, ServiceSettings
+from services.runtime.kafka import answered, close, partition_count, producer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+ACTIONS = {
+    "release-brake": OverrideAction.RELEASE_BRAKE,
+    "hold-removals": OverrideAction.HOLD_REMOVALS,
+    "resume-removals": OverrideAction.RESUME_REMOVALS,
+}
+
+
+@app.command(epilog="Exit codes: 0 written; 1 not agreed to, nothing was written; 2 wrong usage, or nobody to ask.")
+def override(
+    action: Annotated[str, typer.Argument(metavar="|".join(ACTIONS), help="What to order.")],
+    why: Why,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="NAMESPACE/GROUP", help="Only workloads of this group.")
+    ] = None,
+    partitions: Annotated[
+        list[int] | None,
+        typer.Option("-p", "--partition", min=0, help="Only this partition; may be repeated."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every partition, every group.")] = False,
+    who: Who = None,
+    yes: Yes = False,
+    servers: Servers = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Release a brake, or hold removals and resume them: an order to the roll call, with who gave it and why.
+
+    release-brake: whoever is unknown is judged at the next tick, as if so many had not fallen silent together.
+
+    hold-removals: nobody is removed until resume-removals. Grace goes on being counted, so whoever is over it then is
+    removed at the next tick; who was removed before stays so.
+
+    resume-removals: --all lifts the holds of groups too; --group lifts only that group's.
+
+    For example:
+
+      muster override hold-removals --group bookinfo/ratings --why "the racks are being moved"
+
+      muster override resume-removals --all --why "they were moved" --yes
+
+      muster override release-brake --partition 3 --why "datacenter b is really gone"
+    """
+    if action not in ACTIONS:
+        raise typer.BadParameter(f"{action}: expected one of {', '.join(ACTIONS)}")
+    if sum(map(bool, (group, partitions, everything))) != 1:
+        raise typer.BadParameter("give one of --group, --partition and --all")
+    if group is not None:
+        _check(group, ACTIONS[action])
+    who, why = signed(who, why)
+    order = Override(action=ACTIONS[action], who=who, why=why, scope=group)
+    kafka = settings_of(ServiceSettings, "override", config, servers, assignments).kafka
+    asyncio.run(_write(kafka, order, partitions, yes=yes))
+
+
+def _check(group: str, action: OverrideAction) -> None:
+    if action is OverrideAction.RELEASE_BRAKE:
+        raise typer.BadParameter("a brake is of a whole partition: release it with --partition or --all")
+    namespace, slash, name = group.partition("/")
+    fault = WorkloadKey(namespace, name, "any").fault() if slash else "expected NAMESPACE/GROUP"
+    if fault is not None:
+        raise typer.BadParameter(f"--group {group}: {fault}")
+
+
+async def _write(kafka: KafkaSettings, order: Override, chosen: list[int] | None, *, yes: bool) -> None:
+    """Append the order to each partition, once it is agreed to; told partition by partition."""
+    count = await partition_count(kafka, EVENTS)
+    if strange := [number for number in chosen or () if number >= count]:
+        raise typer.BadParameter(f"--partition {strange[0]}: {EVENTS} has the partitions 0 to {count - 1}")
+    # A group's workloads are in all partitions: their keys are spread.
+    places = sorted(set(chosen)) if chosen else list(range(count))
+    where = f"partition{'s' if len(places) > 1 else ''} {', '.join(map(str, places))} of {EVENTS}"
+    agreed([f"To {where} at {kafka.bootstrap_servers}:", f"  {order.to_json().decode()}"], yes=yes)
+    pen = await producer(kafka)
+    try:
+        for number in places:
+            found = await answered(
+                pen.send_and_wait, EVENTS, order.to_json(), CONTROL_KEY, number, what=f"writing to {EVENTS}"
+            )
+            typer.echo(f"{order.action} written to partition {number} at offset {found.offset}")
+    finally:
+        await close(pen)
