@@ -54,7 +54,7 @@ bench: install  ## heartbeats per second beside a bare consumer and a per-record
 	@$(MUSTER) bench processor
 
 sim: install  ## simulated worlds with faults: SEEDS=10000 of them, or SEED=N alone and in words
-	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
+	@$(MUSTER) sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
 
 lock: install  ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.cli.options import Assignments, Config, LogFormat, Servers
+from services.cli.sim import sim
 
 GROUPS = {
     "bench": "services.cli.bench:app",
@@ -233,6 +234,11 @@ def demo(
     from services.cli.demo.main import run
 
     run(leave=leave)
+
+
+app.command(
+    epilog="Exit codes: 0 every invariant held; 1 a seed failed, and is told; 2 wrong usage, or no checkout of Muster."
+)(sim)
 
 
 @app.command()

@@ -1,9 +1,10 @@
-"""What the sink relies on of Kubernetes: one suite for the fake and for the real API."""
+"""What the sink relies on of Kubernetes: one suite for the fake, the simulation's and the real API."""
 
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from services.sink.ports import (
     NotFoundError,
     Seen,
 )
+from tests.sim.sinks import Kubernetes as Simulated
+from tests.sim.sinks import Line
 from tests.support.cluster import MemoryCluster
 from tests.support.eventually import eventually
 
@@ -31,6 +34,11 @@ _names = (f"ratings-{number}" for number in itertools.count())
 @pytest.fixture
 def fake() -> Cluster:
     return MemoryCluster(NAMESPACE)
+
+
+@pytest.fixture
+def simulated() -> Cluster:
+    return Line(Simulated(NAMESPACE), Random(1))
 
 
 @pytest.fixture
@@ -45,9 +53,9 @@ async def real(kube: Path) -> AsyncIterator[Cluster]:
     await api.close()
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "simulated", "real"])
 def cluster(request: pytest.FixtureRequest) -> Cluster:
-    """Every claim is made of both."""
+    """Every claim is made of all."""
     found: Cluster = request.getfixturevalue(request.param)
     return found
 
@@ -229,11 +237,12 @@ async def test_a_list_is_whole_however_many_pages_it_has(cluster: Cluster, monke
 
 
 async def test_a_version_that_was_forgotten_is_too_old_to_watch_from(cluster: Cluster) -> None:
-    if isinstance(cluster, MemoryCluster):
+    memory = cluster.cluster if isinstance(cluster, Line) else cluster
+    if isinstance(memory, MemoryCluster):
         await cluster.create(Kind.GROUP, group())
-        cluster.compact()
+        memory.compact()
     with pytest.raises(GoneError):
-        await some(cluster.watch(Kind.GROUP, "0" if isinstance(cluster, MemoryCluster) else "1"), 1)
+        await some(cluster.watch(Kind.GROUP, "0" if isinstance(memory, MemoryCluster) else "1"), 1)
 
 
 async def some(watch: AsyncIterator[Any], number: int) -> list[Seen]:

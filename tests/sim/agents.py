@@ -81,6 +81,7 @@ class Agent:
         self.sender.twice, self.sender.delay_ms, self.sender.swap = self.twice, self.delay_ms, self.swap
         if self.log.up and not self.cut:
             self.sender.flush(self.rng.randint(1, 20))
+        if self.log.answers and not self.cut:
             self._hear()
         if self.session.state is State.DRAINING and self.sender.delivered == self.sender.posted:
             self._give(Flushed())

@@ -56,22 +56,38 @@ class Rec(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+class OutOfRangeError(Exception):
+    """No record of this offset is there any more, or yet."""
+
+
+class NotAnsweredError(Exception):
+    """The broker did not answer; it may have done what was asked all the same."""
+
+
 @dataclass
 class Partition:
-    """One partition; compaction leaves gaps in the offsets."""
+    """One partition; compaction leaves gaps in the offsets, retention moves ``start`` (the oracle still remembers)."""
 
     records: list[Rec] = field(default_factory=list)
+    start: int = 0
     end: int = 0
 
 
 class Log:
-    """The broker: whoever is not cut off from it may append and read while it is up."""
+    """The broker: whoever is not cut off from it may append and read while it is up; tests/contract/test_log.py."""
 
     def __init__(self, now: Callable[[], int], partitions: int) -> None:
         self.now = now
         self.count = partitions
         self.up = True
+        self.mute = False
+        """It takes what it is sent, and none of its answers arrives."""
         self.parts: dict[tuple[str, int], Partition] = {}
+
+    @property
+    def answers(self) -> bool:
+        """Whether anything can be learned from it."""
+        return self.up and not self.mute
 
     def part(self, topic: str, partition: int) -> Partition:
         return self.parts.setdefault((topic, partition), Partition())
@@ -88,16 +104,19 @@ class Log:
         value: bytes | None,
         headers: Any = (),  # noqa: ANN401
     ) -> int:
+        """Append a record; return its offset. Raises NotAnsweredError, with the record written, where it is mute."""
         part = self.part(topic, partition)
         part.records.append(Rec(part.end, self.now(), key, value, tuple(headers)))
         part.end += 1
+        if self.mute:
+            raise NotAnsweredError(f"{topic}[{partition}]")
         return part.end - 1
 
     def read(self, topic: str, partition: int, start: int, most: int = 1_000_000) -> list[Rec]:
-        """Return records from an offset on."""
+        """Return records from an offset on; OutOfRangeError where the log does not reach to it."""
         part = self.part(topic, partition)
-        if start >= part.end:
-            return []
+        if not part.start <= start <= part.end:
+            raise OutOfRangeError(f"{topic}[{partition}] has {part.start} to {part.end}, asked for {start}")
         records = part.records
         low = max(0, len(records) - (part.end - start))
         while low > 0 and records[low - 1].offset >= start:
@@ -108,8 +127,15 @@ class Log:
         """Keep the last record of each key, and all of the newest few, as an active segment is kept."""
         for (name, _), part in self.parts.items():
             if name == topic:
-                last = {record.key: record.offset for record in part.records}
-                part.records = [r for r in part.records if last[r.key] == r.offset or r.offset >= part.end - 3]
+                # What only the active segment has overtaken is kept: the cleaner does not look into that one.
+                closed = part.end - 3
+                last = {record.key: record.offset for record in part.records if record.offset < closed}
+                part.records = [r for r in part.records if r.offset >= closed or last[r.key] == r.offset]
+
+    def trim(self, topic: str, partition: int, before: int) -> None:
+        """Let retention take what stands before an offset."""
+        part = self.part(topic, partition)
+        part.start = max(part.start, min(before, part.end))
 
 
 class Waiting(NamedTuple):
@@ -131,6 +157,8 @@ class Sender:
         self.queues: dict[tuple[str, int], deque[Waiting]] = {}
         self.posted = 0
         self.delivered = 0
+        self.unanswered = 0
+        """Written, but the broker's answer is awaited still: tried again, it is known as a duplicate."""
         self.delay_ms = 0
         self.twice = 0.0
         self.swap = 0.0
@@ -145,6 +173,7 @@ class Sender:
 
     def flush(self, most: int) -> None:
         """Deliver up to so many records of each partition."""
+        self._hear()
         for queue in self.queues.values():
             for _ in range(self.rng.randint(0, most)):
                 if not queue or queue[0].not_before > self.log.now():
@@ -156,20 +185,34 @@ class Sender:
                 if self.rng.random() < self.twice:
                     late = self.log.now() + self.rng.choice((0, 0, 600, 2500))
                     self.late.append(one._replace(not_before=late))
-                self.delivered += 1
         for one in [late for late in self.late if late.not_before <= self.log.now()]:
             self.late.remove(one)
-            self._deliver(one)
+            self._append(one)
 
     def flush_some_topics(self) -> None:
         """Deliver all that waits for some partitions, and nothing for others: each has a request of its own."""
         for queue in self.rng.sample(list(self.queues.values()), len(self.queues)):
             while queue and self.rng.random() < 0.95:
                 self._deliver(queue.popleft())
-                self.delivered += 1
             if self.rng.random() < 0.5:
                 break
 
+    def _hear(self) -> None:
+        if not self.log.mute:
+            self.delivered += self.unanswered
+            self.unanswered = 0
+
     def _deliver(self, one: Waiting) -> None:
+        if self._append(one):
+            self.delivered += 1
+        else:
+            self.unanswered += 1
+
+    def _append(self, one: Waiting) -> bool:
+        """Append a record; return whether the broker said so."""
         self.last = one
-        self.log.append(one.topic, one.partition, one.key, one.value, one.headers)
+        try:
+            self.log.append(one.topic, one.partition, one.key, one.value, one.headers)
+        except NotAnsweredError:
+            return False
+        return True

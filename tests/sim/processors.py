@@ -13,7 +13,7 @@ from services.processor.chunk import Chunk
 from services.processor.core.pacer import AppendTick, Pacer
 from services.processor.core.rules import Rules
 from services.processor.ownership import Ownership
-from tests.sim.log import Log, Sender, Task, turn
+from tests.sim.log import Log, NotAnsweredError, Sender, Task, turn
 
 RULES = Rules(window_ms=1000, missed_windows=3, grace_windows=4, brake_least=2, forget_windows=1000)
 SESSION_TIMEOUT_MS = 1_000
@@ -37,7 +37,7 @@ class Group:
 
     def step(self, workers: Sequence["Processor"]) -> None:
         """Take in who is heard of, and out who is not; a change of members is a new generation."""
-        if not self.log.up:
+        if not self.log.answers:
             return
         for worker in workers:
             if worker.alive and not worker.paused and not worker.cut and not worker.deaf:
@@ -55,10 +55,11 @@ class Group:
             if worker.alive and not worker.cut and not worker.deaf and not worker.paused:
                 worker.assign(self.generation, share)
 
-    def commit(self, generation: int, offsets: dict[int, int]) -> None:
+    def commit(self, generation: int, offsets: dict[int, int]) -> bool:
         """Take offsets of the present generation; those of an earlier one are refused, as Kafka does."""
         if generation == self.generation:
             self.committed.update(offsets)
+        return generation == self.generation
 
 
 class Processor:
@@ -130,7 +131,7 @@ class Processor:
         if self.doze_ms and self._telling():
             self.awake_ms, self.doze_ms = self.log.now() + self.doze_ms, 0
             return
-        if self._reaches():
+        if self._sends():
             self.sender.flush(self.rng.randint(0, 6))
         if self.task is not None and self.doomed is not None:
             self._die_at_work(self.doomed)
@@ -164,13 +165,16 @@ class Processor:
         self.task = None if ended else self.task
         if not self._telling():
             return
-        if self._reaches():
+        if self._sends():
             self.sender.flush_some_topics()
         self._commit()
         self.crash()
 
-    def _reaches(self) -> bool:
+    def _sends(self) -> bool:
         return self.log.up and not self.cut
+
+    def _reaches(self) -> bool:
+        return self.log.answers and not self.cut
 
     def _take(self, generation: int, partitions: list[int]) -> None:
         rows = {}
@@ -211,13 +215,21 @@ class Processor:
             due = pacer.due(now, owned.roll.window, owned.roll.position)
             if due is None:
                 continue
-            if not self._reaches():
+            if not self._sends():
                 pacer.failed(now)
                 continue
             owner = f"00000000-0000-4000-8000-{self.number:012d}"
             event = Tick(window=due.window, owner=owner) if isinstance(due, AppendTick) else Resumed(owner=owner)
-            offset = self.log.append(EVENTS, partition, CONTROL_KEY, event.to_json())
-            if self.rng.random() < 0.02:
-                pacer.failed(now)  # it is written, and the answer was lost
+            offset = self._append(partition, event.to_json())
+            if offset is None:
+                pacer.failed(now)
             else:
                 pacer.appended(now, offset)
+
+    def _append(self, partition: int, event: bytes) -> int | None:
+        """Append to the log; return the offset, or None where the answer was lost."""
+        try:
+            offset = self.log.append(EVENTS, partition, CONTROL_KEY, event)
+        except NotAnsweredError:
+            return None
+        return offset if self.rng.random() >= 0.02 else None

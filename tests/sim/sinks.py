@@ -12,7 +12,7 @@ from services.sink.core.objects import Manifest
 from services.sink.ports import ClusterError, Exactly, GoneError, Kind, Listed, Seen, UnavailableError
 from services.sink.reconciler import Pace, Reconciler
 from services.sink.state import State
-from tests.sim.log import Log, Task, at_once, turn
+from tests.sim.log import Log, NotAnsweredError, Task, at_once, turn
 from tests.sim.processors import QUIET
 from tests.support.cluster import MemoryCluster
 
@@ -56,8 +56,14 @@ class Line:
     async def list(self, kind: Kind) -> Listed:
         return await self._call(lambda: self.cluster.list(kind))
 
-    def watch(self, kind: Kind, resource_version: str) -> AsyncIterator[Seen]:
-        return self.cluster.watch(kind, resource_version)
+    async def watch(self, kind: Kind, resource_version: str) -> AsyncIterator[Seen]:
+        """Yield what ``changes`` tells, for ever: for the contract, the world's sink asks when it has the time."""
+        version = int(resource_version)
+        while True:
+            for at, seen in self.cluster.changes(kind, version):
+                version = at
+                yield seen
+            await turn()
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         return await self._call(lambda: self.cluster.create(kind, manifest))
@@ -112,9 +118,13 @@ class Sink:
     async def _publish(self, key: bytes, answer: Answered | None) -> None:
         while True:
             await turn()
-            if self.log.up and not self.cut:
-                break
-        self.log.append(REGISTRATIONS, self.log.of(key), key, answer.to_json() if answer is not None else None)
+            if not self.log.up or self.cut:
+                continue
+            try:
+                self.log.append(REGISTRATIONS, self.log.of(key), key, answer.to_json() if answer is not None else None)
+            except NotAnsweredError:
+                continue  # written, and tried again all the same
+            break
         await turn()
 
     async def _keep(self, _key: bytes, _removal: Removal) -> None:
@@ -124,7 +134,7 @@ class Sink:
     def step(self) -> None:
         if not self.alive or self.paused:
             return
-        if self.log.up and not self.cut:
+        if self.log.answers and not self.cut:
             self._follow_log()
         for kind in Kind:
             self._follow(kind)

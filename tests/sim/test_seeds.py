@@ -15,7 +15,7 @@ def test_every_invariant_holds_in_every_world(first: int) -> None:
         if outcome.broken:
             least = shrink(outcome)
             told = "\n".join(map(str, least.faults))
-            pytest.fail(f"{least.broken}\n{told}\nagain: python -m tests.sim --seed {seed}")
+            pytest.fail(f"{least.broken}\n{told}\nagain: muster sim --seed {seed}")
 
 
 def test_the_same_seed_is_the_same_world() -> None:

@@ -3,6 +3,7 @@
 import copy
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
 
 from schemas.codec import decode_answer
@@ -13,7 +14,7 @@ from schemas.topics import EVENTS, REGISTRATIONS, WORKLOADS
 from services.sink.ports import Kind
 from tests.sim.agents import Agent
 from tests.sim.faults import STORM_MS, Fault
-from tests.sim.log import Log, at_once
+from tests.sim.log import Log, NotAnsweredError, at_once
 from tests.sim.processors import Group, Processor
 from tests.sim.sinks import Kubernetes, Line, Sink
 
@@ -141,6 +142,8 @@ class World:
     def _broker(self, what: str, fault: Fault) -> None:
         if what == "outage":
             self._set(self.log, "up", value=False, fault=fault, back=True)
+        elif what == "mute":
+            self._set(self.log, "mute", value=True, fault=fault, back=False)
         else:
             for topic in (WORKLOADS, REGISTRATIONS):
                 self.log.compact(topic)
@@ -175,7 +178,8 @@ class World:
             case "release":
                 order = Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage").to_json()
                 for partition in range(self.log.count):
-                    self.log.append(EVENTS, partition, CONTROL_KEY, order)
+                    with suppress(NotAnsweredError):
+                        self.log.append(EVENTS, partition, CONTROL_KEY, order)
 
     def _delete(self, agent: Agent) -> None:
         name = agent.session.introduction.key.war_name
