@@ -91,11 +91,8 @@ class NoticeKind(StrEnum):
     VOID_WINDOW = "VoidWindow"
     OVERRIDDEN = "Overridden"
     TRUSTED = "Trusted"
-<<<<<<< HEAD
     ROLE_REFUSED = "RoleRefused"
-=======
     HELD = "Held"
->>>>>>> repair
 
 
 class Notice(NamedTuple):

@@ -11,11 +11,7 @@ from typing import Self
 from schemas.codec import Rejection, decode_event, plain_heartbeat
 from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, RoleChecked, Tick, Trusted
 from schemas.workloads import Presence
-<<<<<<< HEAD
-from services.processor.core import roles, session, verdict
-=======
-from services.processor.core import orders, session, verdict
->>>>>>> repair
+from services.processor.core import orders, roles, session, verdict
 from services.processor.core.book import Book
 from services.processor.core.record import (
     Appended,
