@@ -7,7 +7,7 @@ from hashlib import sha256
 from schemas.credentials import Chain, Credential, CredentialReason, JwtCredential, Link, Proof, Verified
 from schemas.events import RoleChecked
 from schemas.identity import Identity
-from services.processor.core.trust import Accepted, Refusal
+from services.identity.core.verdict import Accepted, Refusal
 
 BUNDLE = "sha256:" + "7" * 64
 LENGTH = 7

@@ -6,9 +6,9 @@ from schemas.codec import Rejection, decode_workload
 from schemas.credentials import Credential
 from schemas.identity import Identity
 from schemas.message import instant
+from services.identity.core.verdict import Accepted
 from services.processor.core.record import Effect, Emit, Reject
 from services.processor.core.rules import Rules
-from services.processor.core.trust import Accepted
 from tests.laws.chains import WordTrust
 from tests.laws.logs import RULES, Step, proofs, steps, written
 from tests.support.oracle import OracleRules, Transition, oracle

@@ -11,12 +11,13 @@ from schemas.credentials import Proof, Verified
 from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat, Introduction
 from schemas.rejected import RejectReason
 from schemas.workloads import Presence, Reason
+from services.identity.core.verdict import Refusal
 from services.processor.core import roles
 from services.processor.core.book import Book
 from services.processor.core.chains import Commitment
 from services.processor.core.record import Appended, Effect, Ignored, Rule
 from services.processor.core.rows import WorkloadRow
-from services.processor.core.trust import Refusal, judge
+from services.processor.core.trust import judge
 
 
 def first(book: Book, record: Appended, event: AgentEvent, effects: list[Effect]) -> None:

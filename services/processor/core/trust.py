@@ -1,26 +1,13 @@
 """By what the fold verifies identities: the trust bundle which the log names, as a value handed in (ADR 0010)."""
 
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from schemas.credentials import Credential, CredentialReason, Verified
+from schemas.credentials import Credential, CredentialReason
 from schemas.events import Connect, Heartbeat, RoleChecked
 from schemas.identity import Identity
 from schemas.message import instant
-
-
-class Accepted(NamedTuple):
-    """The credential proves this identity."""
-
-    identity: Identity
-    verified: Verified
-
-
-class Refusal(NamedTuple):
-    """It does not, and why; the words say what was expected and what was found."""
-
-    reason: CredentialReason
-    message: str
+from services.identity.core.verdict import Accepted, Refusal
 
 
 class UnknownBundleError(Exception):

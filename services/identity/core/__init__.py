@@ -1,0 +1,1 @@
+"""What verifies: pure functions of a credential, a trust bundle and a broker time; total, whatever the bytes."""

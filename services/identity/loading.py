@@ -1,0 +1,131 @@
+"""Reading a trust bundle: a folder with ``trust.yaml``, or one JSON file as ``muster identity bundle show`` writes it.
+
+The folder, beside AWS's published certificates which are part of Muster:
+
+    trust.yaml                    audiences, methods, issuers (see ``TrustBundle``); an issuer's ``jwks: FILE`` is read
+    ec2/rsa2048/REGION*.pem       further certificates of a region; likewise ec2/pkcs7, ec2/signature
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from jsonpath import JSONPathError
+from jsonpath import compile as compile_path
+from pydantic import ValidationError
+
+from services.identity.core import signatures
+from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
+from services.identity.core.verdict import RefusedError
+
+_SHIPPED = {"rsa2048": (Ec2Method.RSA2048,), "rsa1024": (Ec2Method.PKCS7, Ec2Method.SIGNATURE)}
+
+
+class BundleError(Exception):
+    """The trust bundle cannot be used; the text says what is wrong where, and what to do."""
+
+
+def load(place: Path | None) -> TrustBundle:
+    """Return the bundle of a folder or file; None: what is part of Muster alone. Raises BundleError."""
+    if place is None:
+        return TrustBundle(certificates=shipped())
+    if place.is_file():
+        return _checked(place, _parsed(place, place.read_text()))
+    if not place.is_dir():
+        raise BundleError(f"{place}: there is no such trust bundle; make one with: muster identity bundle init {place}")
+    settings = place / "trust.yaml"
+    told = _read_yaml(settings) if settings.is_file() else {}
+    for issuer in told.get("issuers", ()):
+        if isinstance(issuer, dict) and "jwks" in issuer:
+            issuer["keys"] = _jwks(place / str(issuer.pop("jwks")))
+    told["certificates"] = [one.model_dump(mode="json") for one in (*shipped(), *_own(place / "ec2"))]
+    return _checked(place, _parsed(settings, json.dumps(told)))
+
+
+def shipped() -> tuple[Certificate, ...]:
+    """Return AWS's certificates, by region, as AWS publishes them."""
+    found = []
+    root = files("services.identity") / "certificates"
+    for folder, methods in _SHIPPED.items():
+        for one in sorted((root / folder).iterdir(), key=lambda entry: entry.name):
+            region = one.name.removesuffix(".pem")
+            found += [Certificate(region=region, method=method, pem=one.read_text()) for method in methods]
+    return tuple(found)
+
+
+def _own(folder: Path) -> tuple[Certificate, ...]:
+    found = []
+    for method in Ec2Method:
+        for one in sorted((folder / method.value).glob("*.pem")):
+            # Several certificates of a region are told apart after a dot: us-east-2.mine.pem
+            region = one.name.split(".")[0]
+            found.append(Certificate(region=region, method=method, pem=one.read_text()))
+    return tuple(found)
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        told = yaml.safe_load(file.read_text()) or {}
+    except yaml.YAMLError as cause:
+        raise BundleError(f"{file}: not YAML: {cause}") from cause
+    if not isinstance(told, dict):
+        raise BundleError(f"{file}: expected audiences, issuers and so on; found a {type(told).__name__}")
+    return told
+
+
+def _jwks(file: Path) -> Any:  # noqa: ANN401 - checked with the whole
+    try:
+        told = json.loads(file.read_text())
+    except OSError as cause:
+        raise BundleError(f"{file}: {cause.strerror}; it is named as jwks in trust.yaml") from cause
+    except ValueError as cause:
+        raise BundleError(f"{file}: not JSON: {cause}") from cause
+    if not isinstance(told, dict) or not isinstance(told.get("keys"), list):
+        raise BundleError(f"{file}: a JWKS has a list named keys (RFC 7517)")
+    return told["keys"]
+
+
+def _parsed(file: Path, text: str) -> TrustBundle:
+    try:
+        return TrustBundle.model_validate_json(text)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        raise BundleError(f"{file}: {faults}") from error
+
+
+def _checked(place: Path, bundle: TrustBundle) -> TrustBundle:
+    """Look at everything once, so that nothing of it fails when somebody connects."""
+    names = [issuer.name for issuer in bundle.issuers]
+    if len(set(names)) != len(names):
+        raise BundleError(f"{place}: two issuers have the same name; names of issuers stand in names of workloads")
+    for one in bundle.certificates:
+        try:
+            signatures.certificate(one.pem)
+        except ValueError as cause:
+            raise BundleError(f"{place}: a certificate of {one.region} ({one.method.value}): {cause}") from cause
+    for issuer in bundle.issuers:
+        _check_issuer(place, issuer)
+    for key in bundle.processors:
+        try:
+            Ed25519PublicKey.from_public_bytes(signatures.from_base64(key, "key"))
+        except (ValueError, RefusedError) as cause:
+            raise BundleError(f"{place}: processors: {key[:60]} is no Ed25519 public key in base64") from cause
+    return bundle
+
+
+def _check_issuer(place: Path, issuer: Issuer) -> None:
+    if any({"d", "k"} & set(key) for key in issuer.keys):
+        raise BundleError(f"{place}: the keys of {issuer.name} are not public: a trust bundle holds no secrets")
+    if not issuer.keys and not issuer.discovery:
+        raise BundleError(f"{place}: {issuer.name} has neither keys nor jwks nor discovery: true")
+    for name, path in issuer.attributes.items():
+        try:
+            compile_path(path)
+        except JSONPathError as cause:
+            raise BundleError(f"{place}: attribute {name} of {issuer.name}: {path}: {cause}") from cause

@@ -1,0 +1,83 @@
+"""The trust bundle of a running processor: read again when it changes, without a restart."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from schemas.credentials import Credential
+from schemas.events import RoleChecked
+from schemas.identity import Identity
+from services.identity.core import signatures
+from services.identity.core.bundle import TrustBundle
+from services.identity.core.verdict import Accepted, Refusal, RefusedError
+from services.identity.core.verifier import verify
+from services.identity.loading import BundleError, load
+
+EVERY_S = 2.0
+Fetch = Callable[[TrustBundle], Awaitable[TrustBundle]]
+
+
+class Bundles:
+    """The newest bundle, and the one before as long as a partition may still be under it.
+
+    A broken bundle changes nothing: what is wrong with it is said, and the one in force stays.
+    """
+
+    def __init__(self, place: Path | None) -> None:
+        """Read the bundle once. Raises BundleError where it cannot be used."""
+        self._place = place
+        self.current = load(place)
+        self._known = {self.current.digest: self.current}
+        self._complaint = ""
+
+    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+        """Verify by the bundle of this digest; by the newest where the log names one that is no longer at hand."""
+        return verify(self._known.get(bundle, self.current), credential, claimed, at)
+
+    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+        """Tell whether a processor that the bundle knows signed the outcome."""
+        return signed(self._known.get(bundle, self.current), checked)
+
+    def take(self, bundle: TrustBundle) -> None:
+        """Put a bundle in force; what came before the last one is forgotten, so that nobody can call it back."""
+        if bundle.digest == self.current.digest:
+            return
+        self._known = {self.current.digest: self.current, bundle.digest: bundle}
+        self.current = bundle
+        structlog.get_logger().info(
+            "a new trust bundle is in force",
+            bundle=bundle.digest,
+            issuers=[issuer.name for issuer in bundle.issuers],
+            certificates=len(bundle.certificates),
+        )
+
+    async def watch(self, fetch: Fetch, every_s: float = EVERY_S) -> None:
+        """Read the bundle again and again until cancelled; ``fetch`` adds the keys that issuers publish."""
+        while True:
+            try:
+                self.take(await fetch(load(self._place)))
+                self._complaint = ""
+            except (BundleError, OSError) as error:
+                if str(error) != self._complaint:
+                    self._complaint = str(error)
+                    structlog.get_logger().error(
+                        "the trust bundle cannot be used; the one before stays in force", fault=self._complaint
+                    )
+            await asyncio.sleep(every_s)
+
+
+def signed(bundle: TrustBundle, checked: RoleChecked) -> bool:
+    """Tell whether one of the bundle's processors signed the outcome of a role check."""
+    for key in bundle.processors:
+        try:
+            raw = signatures.from_base64(checked.signature, "signature")
+            Ed25519PublicKey.from_public_bytes(signatures.from_base64(key, "key")).verify(raw, checked.statement())
+        except (InvalidSignature, RefusedError, ValueError):
+            continue
+        return True
+    return False
