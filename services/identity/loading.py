@@ -20,11 +20,12 @@ from pydantic import ValidationError
 from services.identity.core import signatures
 from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
 from services.identity.core.verdict import RefusedError
+from services.runtime.config import ConfigError
 
 _SHIPPED = {"rsa2048": (Ec2Method.RSA2048,), "rsa1024": (Ec2Method.PKCS7, Ec2Method.SIGNATURE)}
 
 
-class BundleError(Exception):
+class BundleError(ConfigError):
     """The trust bundle cannot be used; the text says what is wrong where, and what to do."""
 
 

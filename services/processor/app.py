@@ -13,6 +13,7 @@ from faust.types import TP
 
 from schemas.topics import EVENTS, PROCESSOR_APP
 from services.processor.changelog import Changelog
+from services.processor.core.trust import Trust
 from services.processor.ownership import Ownership
 from services.processor.producer import Producer
 from services.processor.settings import ProcessorSettings
@@ -33,7 +34,9 @@ class App(faust.App):  # type: ignore[misc]  # Faust has no usable types
 class Worker:
     """One worker of the processor, before it is started; ``fatal`` is called with what only a restart can mend."""
 
-    def __init__(self, settings: ProcessorSettings, partitions: int, fatal: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, settings: ProcessorSettings, partitions: int, trust: Trust, fatal: Callable[[BaseException], None]
+    ) -> None:
         if importlib.util.find_spec("faust._cython.streams") is None or faust.streams._CStreamIterator is None:  # noqa: SLF001
             raise RuntimeError(
                 "Faust's compiled stream iterator is missing (its pure-Python one can acknowledge what it did not "
@@ -60,7 +63,7 @@ class Worker:
             web_enabled=False,
             autodiscover=False,
         )
-        self.ownership = Ownership(settings.rules.rules(), partitions, self)
+        self.ownership = Ownership(settings.rules.rules(), partitions, self, trust)
         self.app.transport = Transport(self.app, settings.kafka, settings.group, self.ownership, fatal)
         self.app.tables.add(PresenceTable(self.app, self._restored, fatal, partitions=partitions))
         events = self.app.topic(

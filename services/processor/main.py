@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 import structlog
 from aiokafka.errors import KafkaError
 
+from services.identity.discovery import Discovery
+from services.identity.watching import Bundles
 from services.processor.app import Worker
 from services.processor.report import report
 from services.processor.settings import ProcessorSettings
@@ -32,10 +34,11 @@ def run(settings: ProcessorSettings) -> None:
     # The consumer's thread only fetches ahead: it gains less than it costs if it wrests the interpreter from the fold
     # every 5 ms.
     sys.setswitchinterval(SWITCH_S)
-    shutdown.run(lambda stopping: _serve(settings, stopping))
+    bundles = Bundles(settings.trust.bundle)
+    shutdown.run(lambda stopping: _serve(settings, bundles, stopping))
 
 
-async def _serve(settings: ProcessorSettings, stopping: asyncio.Event) -> None:
+async def _serve(settings: ProcessorSettings, bundles: Bundles, stopping: asyncio.Event) -> None:
     async with Health("processor", settings.http) as health:
         health.set("kafka", ok=False, why="not reached yet, or its topics are not as they must be; see the log")
         for condition in ("assigned", "recovered"):
@@ -46,7 +49,7 @@ async def _serve(settings: ProcessorSettings, stopping: asyncio.Event) -> None:
                 return
             health.set("kafka", ok=True)
             try:
-                await _work(settings, waiting.result(), health, stopping)
+                await _work(settings, bundles, waiting.result(), health, stopping)
             except KafkaError as cause:
                 # Ended in order, and everything is read back from Kafka: as good as a new process.
                 health.set("kafka", ok=False, why=repr(cause))
@@ -65,7 +68,9 @@ async def _unless_stopped(task: "asyncio.Future[int]", stopping: asyncio.Event) 
     return False
 
 
-async def _work(settings: ProcessorSettings, partitions: int, health: Health, stopping: asyncio.Event) -> None:
+async def _work(
+    settings: ProcessorSettings, bundles: Bundles, partitions: int, health: Health, stopping: asyncio.Event
+) -> None:
     """Run Faust beside the ticker until the process is told to stop.
 
     Raises what crashed it; KafkaError only where the worker could end in order, so that another may begin.
@@ -78,10 +83,11 @@ async def _work(settings: ProcessorSettings, partitions: int, health: Health, st
         if not crashed.done():
             crashed.set_exception(error)
 
-    worker = Worker(settings, partitions, fatal)
-    ticker = Ticker(worker.ownership, worker.append, settings.rules.window_ms)
+    worker = Worker(settings, partitions, bundles, fatal)
+    ticker = Ticker(worker.ownership, worker.append, settings.rules.window_ms, lambda: bundles.current.digest)
     stopped = asyncio.ensure_future(stopping.wait())
-    beside = (worker.run(), ticker.run(), report(worker, ticker, health))
+    watching = bundles.watch(Discovery().complete)
+    beside = (worker.run(), ticker.run(), report(worker, ticker, health), watching)
     tasks: list[asyncio.Future[Any]] = [stopped, *map(asyncio.ensure_future, beside)]
     try:
         done, _ = await asyncio.wait([*tasks, crashed], return_when=asyncio.FIRST_COMPLETED)

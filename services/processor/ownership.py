@@ -16,9 +16,10 @@ from schemas.topics import PRESENCE_CHANGELOG, REJECTED, WORKLOADS
 from services.processor import metrics
 from services.processor.changelog import to_headers
 from services.processor.chunk import Chunk, LostRecordsError
-from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, Reject, Store
+from services.processor.core.record import Appended, CheckRole, Effect, Emit, Ignored, Notice, Reject, Store
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
+from services.processor.core.trust import Trust
 
 Headers = list[tuple[str, bytes]]
 
@@ -54,7 +55,10 @@ class Owned:
 class Ownership:
     """Not thread-safe: used in the loop of the agent that folds and of the consumer that commits."""
 
-    def __init__(self, rules: Rules, partitions: int, outbox: Outbox) -> None:
+    def __init__(self, rules: Rules, partitions: int, outbox: Outbox, trust: Trust | None = None) -> None:
+        self._trust = trust
+        self.ask: Callable[[int, CheckRole], None] = lambda _partition, _question: None
+        """Who asks STS for the role of a machine."""
         self._rules = rules
         self._count = partitions
         self._outbox = outbox
@@ -68,7 +72,7 @@ class Ownership:
     def take(self, generation: int, rows: Mapping[int, Iterable[tuple[bytes, bytes]]]) -> None:
         """Become the owner of exactly the partitions in ``rows``; the rows are what the changelog has of each."""
         self.owned = {
-            partition: Owned(Roll.restore(partition, self._rules, found, self._belongs(partition)))
+            partition: Owned(Roll.restore(partition, self._rules, found, self._belongs(partition), self._trust))
             for partition, found in rows.items()
         }
         self.generation = generation
@@ -138,6 +142,8 @@ class Ownership:
             case Reject(key, letter, reason):
                 metrics.REJECTED.labels(reason).inc()
                 await self._outbox.post(REJECTED, None, key, letter, [])
+            case CheckRole():
+                self.ask(partition, effect)
             case Ignored(rule):
                 metrics.IGNORED.labels(rule.value).inc()
             case Notice(kind, words):

@@ -1,5 +1,6 @@
 """Configuration of the processor; field names here are those of the file and of the environment."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -52,10 +53,20 @@ class GroupSettings(Section):
         return self
 
 
+class TrustSettings(Section):
+    """By what identities are verified (ADR 0010)."""
+
+    bundle: Path | None = None
+    """The trust bundle, a folder or a file; none: AWS's certificates, which are part of Muster."""
+    role_key: Path | None = None
+    """Ed25519 private key (PEM) that signs what STS said of roles; none: roles are not asked for."""
+
+
 class ProcessorSettings(ServiceSettings):
     """``muster processor``; how many partitions there are is read from Kafka."""
 
     rules: RulesSettings = RulesSettings()
     group: GroupSettings = GroupSettings()
+    trust: TrustSettings = TrustSettings()
     drain_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
     """How long the last commit and the goodbye to the group may take after SIGTERM."""
