@@ -1,4 +1,8 @@
-"""The way in: the sink's answers, from the partitions of ``muster.registrations`` that our keys are placed in."""
+"""The way in: the sink's answers, from the partitions of ``muster.registrations`` that our keys are placed in.
+
+A session that the processor would not have is answered under ``<workload key>/<session>``, in the same partition: so
+nobody can overwrite the answer to the session that lives under the workload's key.
+"""
 
 from collections.abc import AsyncIterator, Iterable
 
@@ -20,7 +24,7 @@ _POLL_MS = 1000
 async def answers(
     settings: KafkaSettings, health: Health, keys: Iterable[bytes]
 ) -> tuple[AIOKafkaConsumer, AsyncIterator[tuple[bytes, Registered | Refused | Ended]]]:
-    """Return a consumer to stop, and the answers that are written under ``keys`` from now on."""
+    """Return a consumer to stop, and the answers that are written to these workloads' sessions from now on."""
     known = frozenset(keys)
     partitions = await partition_count(settings, topics.REGISTRATIONS, health=health)
     places = sorted({place(key, partitions) for key in known})
@@ -34,7 +38,8 @@ async def _read(
     while True:
         for chunk in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
             for record in chunk:
-                if record.key not in known or record.value is None:
+                key = record.key if record.key in known else (record.key or b"").rpartition(b"/")[0]
+                if key not in known or record.value is None:
                     continue
                 answer = decode_answer(record.value)
                 if isinstance(answer, Rejection):
@@ -48,4 +53,4 @@ async def _read(
                     )
                     continue
                 metrics.ANSWERS.labels(answer.type).inc()
-                yield record.key, answer
+                yield key, answer

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 import structlog
 
+from schemas.credentials import Credential
 from schemas.events import Address, AddressType, Introduction
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from services.agent.attendance import attend
-from services.agent.core.exchange import Output
+from services.agent.core.exchange import Output, Remember
 from services.agent.core.moves import State
 from services.agent.identity.source import Machine
 from services.agent.introduction import introduce
@@ -34,19 +35,23 @@ class Fleet:
         self._settings = settings
         self._health = health
         self._publisher = Publisher(settings.kafka, health)
-        self.roster = Roster(settings.pacing.pacing(), self._publisher.post, _keep_quiet)
+        self._tails: dict[bytes, tuple[str, ...]] = {}
+        pacing = settings.pacing.pacing()
+        self.roster = Roster(pacing, self._publisher.post, self._perform, lambda: self._publisher.stuck)
         self.introductions = tuple(introductions(settings))
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Start the agents at the configured rate, and keep them."""
-        for number, introduction in enumerate(self.introductions):
-            self.roster.join(introduction, number / self._settings.start_per_second)
+        for number in range(len(self.introductions)):
+            self.join(number, number / self._settings.start_per_second)
         drain_s = self._settings.pacing.drain_seconds
         await attend(self.roster, self._publisher, self._health, stopping, drain_s, beside=self._tell)
 
-    def join(self, number: int) -> None:
-        """Start an agent anew, in a new session."""
-        self.roster.join(self.introductions[number])
+    def join(self, number: int, after_s: float = 0.0) -> None:
+        """Start an agent, perhaps anew: then it is the heir of the one before, as on a machine with its disk."""
+        introduction = self.introductions[number]
+        tails = self._tails.get(introduction.key.to_bytes(), ())
+        self.roster.join(introduction, _NOTHING, tails, after_s=after_s)
 
     def silence(self, number: int) -> None:
         """Let an agent vanish, as a machine without power does."""
@@ -55,6 +60,11 @@ class Fleet:
     def leave(self, number: int) -> None:
         """Let an agent say goodbye."""
         self.roster.stop([self.introductions[number].key.to_bytes()])
+
+    def _perform(self, member: Member, output: Output) -> None:
+        """Keep the tails; a fleet has no sidecars, and says how it stands in sums."""
+        if isinstance(output, Remember):
+            self._tails[member.key] = output.tails
 
     async def _tell(self) -> None:
         """Log how many sessions are in each state, when that changed; a fleet is ready when all are registered."""
@@ -110,5 +120,11 @@ def machine(seed: int, number: int) -> Machine:
     return Machine(identity, addresses=(Address(ip=host, type=AddressType.VPC),))
 
 
-def _keep_quiet(member: Member, output: Output) -> None:
-    """Do nothing: a fleet has no sidecars, and says how it stands in sums."""
+class _Nothing:
+    """A made-up machine has nothing to show."""
+
+    async def credential(self) -> Credential | None:
+        return None
+
+
+_NOTHING = _Nothing()

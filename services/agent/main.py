@@ -5,15 +5,16 @@ import asyncio
 import structlog
 
 from services.agent.attendance import attend, unless_stopped
-from services.agent.core.exchange import DrainSidecar, Exit, Notice, Output, StartSidecar, Topic
+from services.agent.core.exchange import DrainSidecar, Exit, Notice, Output, Remember, StartSidecar, Topic
 from services.agent.identity.file import FileSource
 from services.agent.identity.imds import Ec2Source
-from services.agent.identity.source import IdentityError, IdentitySource
+from services.agent.identity.source import IdentityError, IdentitySource, Wallet
 from services.agent.introduction import introduce
 from services.agent.publisher import Publisher
 from services.agent.roster import Member, Roster
 from services.agent.settings import AgentSettings, IdentitySettings
 from services.agent.sidecar import Sidecar
+from services.agent.state import StateFile
 from services.runtime.config import ConfigError
 from services.runtime.health import Health
 
@@ -33,7 +34,8 @@ async def run(settings: AgentSettings, stopping: asyncio.Event) -> None:
 
 async def _run(settings: AgentSettings, health: Health, stopping: asyncio.Event) -> None:
     health.set("identity", ok=False, why="waiting for the source of identity")
-    machine = await unless_stopped(stopping, identity_source(settings.identity).obtain())
+    source = identity_source(settings.identity)
+    machine = await unless_stopped(stopping, source.obtain())
     if machine is None:
         return
     introduction = introduce(settings.namespace, settings.workload_group, machine, settings.report)
@@ -41,15 +43,21 @@ async def _run(settings: AgentSettings, health: Health, stopping: asyncio.Event)
     health.set("registered", ok=False, why="no answer yet")
     log = structlog.get_logger().bind(workload=introduction.key.war_name, namespace=introduction.namespace)
     log.info("this machine has an identity", identity=introduction.identity.name)
+    if machine.credential is None:
+        log.warning("nothing proves this identity: no Muster that verifies identities will admit it")
 
     sidecar = Sidecar(settings.sidecar, introduction.registration, health)
     publisher = Publisher(settings.kafka, health)
+    state = StateFile(settings.state_dir, introduction.key.to_bytes())
 
     def perform(_member: Member, output: Output) -> None:
-        _perform(output, sidecar, health, log)
+        if isinstance(output, Remember):
+            state.keep(output.tails)
+        else:
+            _perform(output, sidecar, health, log)
 
-    roster = Roster(settings.pacing.pacing(), publisher.post, perform)
-    roster.join(introduction)
+    roster = Roster(settings.pacing.pacing(), publisher.post, perform, lambda: publisher.stuck)
+    roster.join(introduction, Wallet(source, machine), state.tails())
     try:
         await attend(roster, publisher, health, stopping, settings.pacing.drain_seconds, beside=sidecar.run)
     finally:

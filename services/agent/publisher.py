@@ -1,7 +1,7 @@
 """The way out: events to ``muster.events``, in order, through an outage of Kafka.
 
-While the broker is away old heartbeats are worthless and are dropped; a connect or a goodbye is kept until delivered.
-One publisher serves any number of sessions.
+While the broker is away old heartbeats are worthless and are dropped. What others build on is kept until delivered: a
+connect, a goodbye, and a heartbeat that commits to another hash chain. One publisher serves any number of sessions.
 """
 
 import asyncio
@@ -56,12 +56,13 @@ class Publisher:
         self._dropped = 0
         self._delivered_at = 0.0
 
+    @property
+    def stuck(self) -> bool:
+        """Whether Kafka is unreachable, and something is already under way that will tell when it no longer is."""
+        return self._unreachable_since is not None and bool(self._waiting or self._in_flight)
+
     def post(self, key: bytes, event: AgentEvent) -> None:
-        """Take an event; while Kafka is unreachable one heartbeat probes it, and the others are dropped."""
-        stuck = self._unreachable_since is not None and (self._waiting or self._in_flight)
-        if stuck and isinstance(event, Heartbeat):
-            self._drop(1)
-            return
+        """Take an event."""
         self._waiting.append(Letter(key, event, asyncio.get_running_loop().time()))
         self._idle.clear()
         self._more.set()
@@ -155,7 +156,7 @@ class Publisher:
 
     def _unreachable(self, since: float) -> None:
         self._unreachable_since = since
-        why = "Kafka is unreachable; heartbeats are dropped until it is back"
+        why = "Kafka is unreachable; heartbeats wait until it is back"
         seconds = round(asyncio.get_running_loop().time() - since, 1)
         structlog.get_logger().warning(why, at=self.settings.bootstrap_servers, for_s=seconds)
         self._health.set(CONDITION, ok=False, why=why)
@@ -169,7 +170,7 @@ class Publisher:
         self._health.set(CONDITION, ok=True)
 
     def _drop_heartbeats(self) -> None:
-        kept = deque(letter for letter in self._waiting if not isinstance(letter.event, Heartbeat))
+        kept = deque(letter for letter in self._waiting if not _worthless(letter.event))
         self._drop(len(self._waiting) - len(kept))
         self._waiting = kept
         self._settle()
@@ -177,3 +178,8 @@ class Publisher:
     def _drop(self, number: int) -> None:
         self._dropped += number
         metrics.DROPPED.inc(number)
+
+
+def _worthless(event: AgentEvent) -> bool:
+    """Tell whether an event that comes late might as well not come at all."""
+    return isinstance(event, Heartbeat) and event.chain is None

@@ -18,6 +18,8 @@ class PacingSettings(Section):
     heartbeat_seconds: Seconds = 5.0
     jitter: Annotated[float, Field(ge=0, lt=1)] = 0.2
     introduction_seconds: Seconds = 180.0
+    retry_seconds: Seconds = 10.0
+    """Introductions of a session that may be unknown come after this, twice this … up to ``introduction_seconds``."""
     patience_seconds: Seconds = 30.0
     backoff_seconds: Seconds = 1.0
     backoff_cap_seconds: Seconds = 60.0
@@ -29,6 +31,7 @@ class PacingSettings(Section):
             heartbeat_ms=int(self.heartbeat_seconds * 1000),
             jitter=self.jitter,
             introduction_ms=int(self.introduction_seconds * 1000),
+            retry_ms=int(self.retry_seconds * 1000),
             patience_ms=int(self.patience_seconds * 1000),
             backoff_ms=int(self.backoff_seconds * 1000),
             backoff_cap_ms=int(self.backoff_cap_seconds * 1000),
@@ -93,6 +96,8 @@ class AgentSettings(ServiceSettings):
     report: ReportSettings = ReportSettings()
     pacing: PacingSettings = PacingSettings()
     sidecar: SidecarSettings = SidecarSettings()
+    state_dir: Path | None = None
+    """Where the tails of hash chains are kept; the user's directory for state, unless given."""
 
 
 Group = Annotated[str, StringConstraints(pattern=r"^[^/]+/[^/]+$")]

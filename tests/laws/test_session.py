@@ -4,6 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from schemas.chain import leads_to
+from schemas.credentials import Chain
 from schemas.events import Connect, Disconnect, Heartbeat
 from schemas.registrations import Ended, Refused, Registered
 from services.agent.core.exchange import (
@@ -14,6 +16,7 @@ from services.agent.core.exchange import (
     Exit,
     Flushed,
     Input,
+    Remember,
     Send,
     StartSidecar,
     Stop,
@@ -21,16 +24,17 @@ from services.agent.core.exchange import (
 )
 from services.agent.core.moves import LIVE, AgentSession, State, Step
 from services.agent.core.session import TABLE, Kind, classify, step
-from tests.support.sessions import INTRODUCTION, PACING, SESSIONS, answer_to
+from tests.support.sessions import CREDENTIAL, INTRODUCTION, PACING, SESSIONS, answer_to
 
 chances = st.floats(0, 1, exclude_max=True)
+secrets = st.binary(min_size=32, max_size=32)
+KINDS = ["registered", "refused", "duplicate", "ended"]
 
-
-answers = st.builds(answer_to, st.sampled_from(SESSIONS), st.sampled_from(["registered", "refused", "ended"]))
+answers = st.builds(answer_to, st.sampled_from(SESSIONS), st.sampled_from(KINDS))
 times = st.integers(0, 400_000)
 inputs: st.SearchStrategy[Input] = st.one_of(
-    st.builds(Begin, times, chances, st.sampled_from(SESSIONS), st.none()),
-    st.builds(Beat, times, chances, st.none()),
+    st.builds(Begin, times, chances, st.sampled_from(SESSIONS), st.none(), st.none() | st.just(CREDENTIAL), secrets),
+    st.builds(Beat, times, chances, st.none(), st.none() | st.just(CREDENTIAL), secrets),
     st.builds(Answered, times, chances, answers),
     st.builds(Stop, times, st.none()),
     st.just(Flushed()),
@@ -100,15 +104,56 @@ def test_a_backoff_is_never_above_its_cap_nor_below_half_its_base(attempt: int, 
     assert PACING.backoff_ms // 2 <= wait <= PACING.backoff_cap_ms
 
 
+class Checker:
+    """Who checks the chain of a session: it knows what events told, and no secret (ADR 0007)."""
+
+    def __init__(self) -> None:
+        self.end = 0
+        """Number of the event that would show the chain's last link."""
+        self.newest = (0, "")
+        """An event of the chain, and its link."""
+        self.shown: set[str] = set()
+        """Everything secret or once secret that can be read in the log."""
+
+    def take(self, event: Connect | Heartbeat | Disconnect) -> None:
+        if isinstance(event, Connect):
+            assert event.proof is not None
+            self._commit(event.seq, event.proof.chain)
+        else:
+            assert event.link is not None
+            assert event.seq < self.end, "the chain's last link is no event's"
+            assert _leads(event.link, event.seq - self.newest[0], self.newest[1])
+            self.newest = (event.seq, event.link)
+            self.shown.add(event.link)
+        if isinstance(event, Heartbeat) and event.chain is not None:
+            self._commit(event.seq, event.chain)
+        if isinstance(event, Connect | Heartbeat) and event.proof is not None:
+            self.shown.update(event.proof.continues)
+            told = event.proof.chain
+            assert (event.seq, told.anchor) == self.newest, "who begins with this event comes to the same chain"
+            assert event.seq + told.length == self.end
+
+    def _commit(self, seq: int, chain: Chain) -> None:
+        self.newest, self.end = (seq, chain.anchor), seq + chain.length
+
+
+def _leads(link: str, steps: int, anchor: str) -> bool:
+    return leads_to(bytes.fromhex(link), steps, bytes.fromhex(anchor))
+
+
 class Conversation(RuleBasedStateMachine):
     """A session and the world around it: a clock, a shell that obeys Wait, and answers that come at any time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.session = AgentSession(INTRODUCTION)
+        self.session = AgentSession(INTRODUCTION, tails=("0f" * 32,))
+        self.checker = Checker()
+        self.remembered: tuple[str, ...] = self.session.tails
+        self.kept_before: tuple[str, ...] = ()
         self.now = 0
         self.wait = Wait(0, begin=True)
         self.minted = 0
+        self.secrets = 0
         self.connects: list[str] = []
         self.last_seq: dict[str, int] = {}
         self.goodbye = False
@@ -122,6 +167,8 @@ class Conversation(RuleBasedStateMachine):
         self.session = done.session
         for output in done.outputs:
             match output:
+                case Remember(tails):
+                    self.kept_before, self.remembered = self.remembered, tails
                 case Send(event):
                     self.sent(event)
                 case Wait():
@@ -143,22 +190,46 @@ class Conversation(RuleBasedStateMachine):
             self.connects.append(event.session)
         assert event.session == self.connects[-1], "an event of a session that is not the newest"
         self.goodbye = isinstance(event, Disconnect)
+        if isinstance(event, Connect):
+            assert event.proof is not None
+            assert event.proof.continues == self.kept_before, "the heir shows what was kept of the sessions before"
+        self.checker.take(event)
+        assert self.remembered[0] not in self.checker.shown, "the secret of the chain in use was shown"
+
+    @invariant()
+    def the_newest_tail_kept_is_that_of_the_chain_in_use(self) -> None:
+        seq, link = self.checker.newest
+        assert not self.connects or _leads(self.remembered[0], self.checker.end - seq, link)
 
     @rule(chance=chances, late=st.integers(0, 3_000))
     def come_when_due(self, chance: float, late: int) -> None:
+        self.come(chance, late)
+
+    def come(self, chance: float, late: int) -> None:
         self.now = max(self.now, self.wait.until_ms) + late
         if self.wait.begin:
             session = f"10000000-0000-4000-8000-{self.minted:012d}"
             self.minted += 1
-            self.give(Begin(self.now, chance, session))
+            self.give(Begin(self.now, chance, session, None, CREDENTIAL, self.secret()))
         else:
-            self.give(Beat(self.now, chance))
+            credential = CREDENTIAL if self.session.introduces(self.now) else None
+            self.give(Beat(self.now, chance, None, credential, self.secret()))
+
+    def secret(self) -> bytes:
+        self.secrets += 1
+        return self.secrets.to_bytes(32)
+
+    @precondition(lambda self: not self.wait.begin and self.session.state in LIVE)
+    @rule(times=st.sampled_from([50, 500, 1_000]))
+    def go_on_for_long(self, times: int) -> None:
+        for _ in range(times):
+            self.come(0.5, 0)
 
     @precondition(lambda self: self.connects)
     @rule(chance=chances)
     def begin_with_a_used_id(self, chance: float) -> None:
         self.now = max(self.now, self.wait.until_ms)
-        self.give(Begin(self.now, chance, self.connects[0]))
+        self.give(Begin(self.now, chance, self.connects[0], None, CREDENTIAL, self.secret()))
 
     @rule(chance=chances)
     def come_too_soon(self, chance: float) -> None:
@@ -168,12 +239,12 @@ class Conversation(RuleBasedStateMachine):
             assert self.session == before
 
     @precondition(lambda self: self.connects)
-    @rule(chance=chances, kind=st.sampled_from(["registered", "refused", "ended"]), uid=st.sampled_from(["a", "b"]))
+    @rule(chance=chances, kind=st.sampled_from(KINDS), uid=st.sampled_from(["a", "b"]))
     def answer_the_newest(self, chance: float, kind: str, uid: str) -> None:
         self.give(Answered(self.now, chance, answer_to(self.connects[-1], kind, uid)))
 
     @precondition(lambda self: self.connects)
-    @rule(chance=chances, kind=st.sampled_from(["registered", "refused", "ended"]))
+    @rule(chance=chances, kind=st.sampled_from(KINDS))
     def answer_an_older_or_another(self, chance: float, kind: str) -> None:
         for session in (*self.connects[:-1], SESSIONS[0]):
             self.give(Answered(self.now, chance, answer_to(session, kind)))
@@ -202,5 +273,5 @@ class Conversation(RuleBasedStateMachine):
 
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

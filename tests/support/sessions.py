@@ -1,5 +1,6 @@
 """A machine, session ids, and answers to them, for tests of the agent."""
 
+from schemas.credentials import Credential, JwtCredential
 from schemas.events import AgentSoftware, Introduction, Registration
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
@@ -24,9 +25,15 @@ SESSIONS = [f"00000000-0000-4000-8000-{n:012d}" for n in range(6)]
 PACING = Pacing(heartbeat_ms=5_000, introduction_ms=12_000, patience_ms=9_000, drain_ms=4_000)
 
 
+CREDENTIAL = Credential(jwt=JwtCredential(issuer="corp", token="a.b.c"))  # noqa: S106 - it opens nothing
+"""What an agent shows; no verifier looks at it here."""
+
+
 def answer_to(session: str, kind: str, uid: str = "u") -> Registered | Refused | Ended:
     if kind == "registered":
         return Registered(session=session, namespace="bookinfo", name="ratings-x", uid=uid, snapshot=SNAPSHOT)
     if kind == "refused":
         return Refused(session=session, reason=RefusalReason.GROUP_NOT_FOUND, message="no group")
+    if kind == "duplicate":
+        return Refused(session=session, reason=RefusalReason.DUPLICATE_IDENTITY, message="somebody lives there")
     return Ended(session=session, uid=uid, reason=EndReason.DELETED, message="deleted")

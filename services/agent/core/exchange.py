@@ -4,25 +4,34 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
+from schemas.credentials import Credential
 from schemas.events import AgentEvent
 from schemas.registrations import Ended, Refused, Registered
 
 
 class Begin(NamedTuple):
-    """Time to begin a session with an id never used before; ``chance`` is in [0, 1), ``sent_at`` for display only."""
+    """Time to begin a session with an id never used before; ``chance`` is in [0, 1), ``sent_at`` for display only.
+
+    ``secret``, 32 bytes that nobody can guess, ends the session's hash chain; ``credential`` is as it is now. Who has
+    no credential has nothing to prove, and needs no chain.
+    """
 
     now_ms: int
     chance: float
     session: str
     sent_at: datetime | None = None
+    credential: Credential | None = None
+    secret: bytes = b""
 
 
 class Beat(NamedTuple):
-    """The awaited time has come."""
+    """The awaited time has come; ``credential`` if an introduction is due, ``secret`` for the next hash chain."""
 
     now_ms: int
     chance: float
     sent_at: datetime | None = None
+    credential: Credential | None = None
+    secret: bytes = b""
 
 
 class Answered(NamedTuple):
@@ -45,6 +54,15 @@ class Flushed(NamedTuple):
 
 
 Input = Begin | Beat | Answered | Stop | Flushed
+
+
+class Remember(NamedTuple):
+    """Keep the tails of the latest hash chains, newest first: before anything is sent after this.
+
+    They are all that shows another process of this machine to be the heir of this one's session.
+    """
+
+    tails: tuple[str, ...]
 
 
 class Send(NamedTuple):
@@ -93,4 +111,4 @@ class Exit(NamedTuple):
     clean: bool
 
 
-Output = Send | Wait | StartSidecar | DrainSidecar | Notice | Exit
+Output = Remember | Send | Wait | StartSidecar | DrainSidecar | Notice | Exit

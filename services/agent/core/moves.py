@@ -1,26 +1,24 @@
 """What each move of a session does: the actions of the table in ``session.py``, one function each.
 
-Every action gets the session before the move, the same in its new state, the input and the pacing.
+Every action gets the session before the move, the same in its new state, the input and the pacing. Those that say
+something to the processor are in ``speaking``.
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import NamedTuple
 
-from schemas.events import Connect, Disconnect, Heartbeat, Introduction
-from schemas.registrations import Ended, Refused, Registered
+from schemas.events import Introduction
+from schemas.registrations import Ended, RefusalReason, Refused, Registered
+from services.agent.core.chain import HashChain
 from services.agent.core.exchange import (
     Answered,
-    Beat,
-    Begin,
     DrainSidecar,
     Exit,
     Input,
     Notice,
     Output,
-    Send,
     StartSidecar,
-    Stop,
     Topic,
     Wait,
 )
@@ -46,7 +44,11 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AgentSession:
-    """All that is known of one agent's sessions; ``used`` are the ids of all it ever had."""
+    """All that is known of one agent's sessions; ``used`` are the ids of all it ever had.
+
+    ``tails`` are those of the latest hash chains, newest first, also of earlier processes of this machine;
+    ``continues`` those which this session shows: never its own.
+    """
 
     introduction: Introduction
     state: State = State.NEW
@@ -61,6 +63,21 @@ class AgentSession:
     unanswered: bool = False
     foreign: str | None = None
     used: frozenset[str] = frozenset()
+    tails: tuple[str, ...] = ()
+    continues: tuple[str, ...] = ()
+    chain: HashChain | None = None
+    retries: int = 0
+    """Introductions repeated since the processor may not know the session."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the processor may not know the session: it said nothing, or would not have it."""
+        unanswered = self.registration is None and self.refusal is None
+        return unanswered or (self.refusal is not None and self.refusal.reason in UNKNOWN_TO_PROCESSOR)
+
+    def introduces(self, now_ms: int) -> bool:
+        """Tell whether a heartbeat at this time repeats the introduction, and so wants the credential."""
+        return self.state in LIVE and now_ms >= self.introduce_ms
 
 
 class Step(NamedTuple):
@@ -72,6 +89,8 @@ class Step(NamedTuple):
 
 LIVE = frozenset({State.CONNECTING, State.REGISTERED, State.REFUSED})
 """The states in which heartbeats go out."""
+UNKNOWN_TO_PROCESSOR = frozenset({RefusalReason.NOT_VERIFIED, RefusalReason.DUPLICATE_IDENTITY})
+"""Refusals by the processor: only an introduction can change its mind. All others are the sink's."""
 
 
 def nothing(before: AgentSession, moved: AgentSession, given: Input, pacing: Pacing) -> Step:  # noqa: ARG001 - an action
@@ -84,71 +103,28 @@ def wait_again(before: AgentSession, moved: AgentSession, given: Input, pacing: 
     return Step(moved, (Wait(before.due_ms, begin=before.state is State.BACKOFF),))
 
 
-def connect(before: AgentSession, moved: AgentSession, given: Begin, pacing: Pacing) -> Step:
-    """Begin a session: everything of the last one is forgotten but that its id was used."""
-    due = pacing.next_heartbeat(given.now_ms, given.chance)
-    begun = replace(
-        moved,
-        session=given.session,
-        seq=1,
-        due_ms=due,
-        introduce_ms=pacing.next_introduction(given.now_ms, given.chance),
-        connected_ms=given.now_ms,
-        registration=None,
-        refusal=None,
-        unanswered=False,
-        used=before.used | {given.session},
-    )
-    event = Connect(session=given.session, seq=0, workload=before.introduction, sent_at=given.sent_at)
-    return Step(begun, (Send(event), Wait(due)))
-
-
-def heartbeat(before: AgentSession, moved: AgentSession, given: Beat, pacing: Pacing) -> Step:
-    """Send a heartbeat; every now and then it repeats the introduction, so that lost state heals."""
-    introduces = given.now_ms >= before.introduce_ms
-    waited_ms = given.now_ms - before.connected_ms
-    unanswered = before.state is State.CONNECTING and waited_ms >= pacing.patience_ms
-    due = pacing.next_heartbeat(given.now_ms, given.chance)
-    event = Heartbeat(
-        session=before.session or "",
-        seq=before.seq,
-        workload=before.introduction if introduces else None,
-        sent_at=given.sent_at,
-    )
-    outputs: tuple[Output, ...] = (Send(event), Wait(due))
-    if unanswered and not before.unanswered:
-        words = f"no answer for {waited_ms // 1000} s: are the processor and the sink running? Heartbeats go on"
-        outputs = (*outputs, Notice(Topic.UNANSWERED, words))
-    beaten = replace(
-        moved,
-        seq=before.seq + 1,
-        due_ms=due,
-        introduce_ms=pacing.next_introduction(given.now_ms, given.chance) if introduces else before.introduce_ms,
-        # A registration that lasted a heartbeat was no failed attempt.
-        attempt=0 if before.state is State.REGISTERED else before.attempt,
-        unanswered=unanswered,
-    )
-    return Step(beaten, outputs)
-
-
-def registered(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pacing) -> Step:  # noqa: ARG001
+def registered(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pacing) -> Step:
     """Take the registration; the same one told again is no news."""
     answer = given.answer
     if not isinstance(answer, Registered) or answer == before.registration:
         return Step(moved)
     words = f"registered as {answer.namespace}/{answer.name} (uid {answer.uid})"
-    return Step(
-        replace(moved, registration=answer, refusal=None), (StartSidecar(answer), Notice(Topic.REGISTERED, words))
-    )
+    introduce = pacing.next_introduction(given.now_ms, given.chance)
+    joined = replace(moved, registration=answer, refusal=None, introduce_ms=introduce)
+    return Step(joined, (StartSidecar(answer), Notice(Topic.REGISTERED, words)))
 
 
-def refused(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pacing) -> Step:  # noqa: ARG001
-    """Go on without a registration: the sink tries again by itself, and the answer may change."""
+def refused(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pacing) -> Step:
+    """Go on without a registration: the answer may change, after introductions that come sooner where they matter."""
     answer = given.answer
     if not isinstance(answer, Refused) or answer == before.refusal:
         return Step(moved)
-    notice = Notice(Topic.REFUSED, f"{answer.reason}: {answer.message}; the sink tries again by itself")
-    return Step(replace(moved, registration=None, refusal=answer), (*_drain(before), notice))
+    notice = Notice(Topic.REFUSED, f"{answer.reason}: {answer.message}; it is tried again without a restart")
+    out = replace(moved, registration=None, refusal=answer)
+    if out.doubtful and not before.doubtful:
+        soon = min(before.introduce_ms, pacing.next_retry(given.now_ms, 0, given.chance))
+        out = replace(out, introduce_ms=soon, retries=0)
+    return Step(out, (*drain(before), notice))
 
 
 def ended(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pacing) -> Step:
@@ -159,7 +135,7 @@ def ended(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pa
     due = pacing.next_attempt(given.now_ms, before.attempt, given.chance)
     words = f"{answer.reason}: {answer.message}; a new session begins in {due - given.now_ms} ms"
     over = replace(moved, registration=None, due_ms=due, attempt=before.attempt + 1)
-    return Step(over, (*_drain(before), Wait(due, begin=True), Notice(Topic.ENDED, words)))
+    return Step(over, (*drain(before), Wait(due, begin=True), Notice(Topic.ENDED, words)))
 
 
 def foreign(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pacing) -> Step:  # noqa: ARG001
@@ -174,14 +150,6 @@ def foreign(before: AgentSession, moved: AgentSession, given: Answered, pacing: 
     return Step(replace(moved, foreign=session), (Notice(Topic.SUPERSEDED, words),))
 
 
-def goodbye(before: AgentSession, moved: AgentSession, given: Stop, pacing: Pacing) -> Step:
-    """Say goodbye, and wait a bounded time for it to be delivered."""
-    due = given.now_ms + pacing.drain_ms
-    event = Disconnect(session=before.session or "", seq=before.seq, sent_at=given.sent_at)
-    gone = replace(moved, seq=before.seq + 1, due_ms=due, registration=None)
-    return Step(gone, (Send(event), *_drain(before), Wait(due)))
-
-
 def leave(before: AgentSession, moved: AgentSession, given: Input, pacing: Pacing) -> Step:  # noqa: ARG001
     """Leave: everything said was delivered."""
     return Step(moved, (Exit(clean=True),))
@@ -192,5 +160,6 @@ def give_up(before: AgentSession, moved: AgentSession, given: Input, pacing: Pac
     return Step(moved, (Exit(clean=False),))
 
 
-def _drain(before: AgentSession) -> tuple[Output, ...]:
+def drain(before: AgentSession) -> tuple[Output, ...]:
+    """Return what ends the sidecar, if it was started."""
     return (DrainSidecar(),) if before.registration else ()

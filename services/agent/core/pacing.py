@@ -14,6 +14,8 @@ class Pacing:
     jitter: float = 0.2
     """Share by which intervals vary to either side, so that agents started together drift apart."""
     introduction_ms: int = 180_000
+    retry_ms: int = 10_000
+    """While the processor may not know the session, introductions come after this, twice this, four times …"""
     patience_ms: int = 30_000
     """An answer that takes longer than this is worth a word."""
     backoff_ms: int = 1_000
@@ -28,6 +30,11 @@ class Pacing:
     def next_introduction(self, now_ms: int, chance: float) -> int:
         """Return from when on a heartbeat carries the introduction again."""
         return now_ms + _spread(self.introduction_ms, self.jitter, chance)
+
+    def next_retry(self, now_ms: int, attempt: int, chance: float) -> int:
+        """Return the same for a session that may be unknown, after ``attempt`` such introductions."""
+        whole = min(self.introduction_ms, self.retry_ms * 2 ** min(attempt, 30))
+        return now_ms + _spread(whole, self.jitter, chance)
 
     def next_attempt(self, now_ms: int, attempt: int, chance: float) -> int:
         """Return when a new session may begin after ``attempt`` ones that did not last: doubling, capped, jittered."""

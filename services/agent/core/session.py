@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from schemas.registrations import Refused, Registered
-from services.agent.core import moves
+from services.agent.core import moves, speaking
 from services.agent.core.exchange import Answered, Beat, Begin, Input, Stop
 from services.agent.core.moves import AgentSession, State, Step
 from services.agent.core.pacing import Pacing
@@ -43,7 +43,7 @@ class Cell(NamedTuple):
 
 
 _NEW, _CONNECTING, _REGISTERED, _REFUSED, _BACKOFF, _DRAINING, _CLOSED = State
-_GOODBYE = Cell(_DRAINING, moves.goodbye)
+_GOODBYE = Cell(_DRAINING, speaking.goodbye)
 _TO_REGISTERED = Cell(_REGISTERED, moves.registered)
 _TO_REFUSED = Cell(_REFUSED, moves.refused)
 _TO_BACKOFF = Cell(_BACKOFF, moves.ended)
@@ -53,7 +53,7 @@ def _live(state: State) -> Mapping[Kind, Cell]:
     """Return the row of a state in which heartbeats go out."""
     return {
         Kind.BEGIN: Cell(state),
-        Kind.BEAT: Cell(state, moves.heartbeat),
+        Kind.BEAT: Cell(state, speaking.heartbeat),
         Kind.EARLY: Cell(state, moves.wait_again),
         Kind.REGISTERED: _TO_REGISTERED,
         Kind.REFUSED: _TO_REFUSED,
@@ -70,13 +70,13 @@ def _deaf(state: State, **cells: Cell) -> Mapping[Kind, Cell]:
 
 
 TABLE: Mapping[State, Mapping[Kind, Cell]] = {
-    _NEW: _deaf(_NEW, BEGIN=Cell(_CONNECTING, moves.connect), STOP=Cell(_CLOSED, moves.leave)),
+    _NEW: _deaf(_NEW, BEGIN=Cell(_CONNECTING, speaking.connect), STOP=Cell(_CLOSED, moves.leave)),
     _CONNECTING: _live(_CONNECTING),
     _REGISTERED: _live(_REGISTERED),
     _REFUSED: _live(_REFUSED),
     _BACKOFF: _deaf(
         _BACKOFF,
-        BEGIN=Cell(_CONNECTING, moves.connect),
+        BEGIN=Cell(_CONNECTING, speaking.connect),
         EARLY=Cell(_BACKOFF, moves.wait_again),
         STOP=_GOODBYE,
     ),

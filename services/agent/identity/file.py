@@ -10,8 +10,11 @@ Its shape::
       settings: {connectedOver: VPC}
       sidecar: {istio: {version: 1.29.0}}
       workload: {labels: {version: v5}}
+    credential:            # what proves it, in the shape of the wire; without it nobody is admitted
+      ec2: {document: "…", rsa2048: "…"}
 
-An unknown field is an error: a misspelt label that is silently not there is worse than none.
+The file is read again before the credential is shown. An unknown field is an error: a misspelt label that is silently
+not there is worse than none.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +24,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from schemas.credentials import Credential
 from schemas.events import Host, Settings, Sidecar, WorkloadReport
 from schemas.identity import Identity
 from schemas.message import Message
@@ -40,11 +44,12 @@ class IdentityFile(Message):
     """The whole file."""
 
     identity: Identity
+    credential: Credential | None = None
     registration: RegistrationPart = RegistrationPart()
 
 
 class FileSource:
-    """Reads the file once, when asked; a file that is not there is an error, since nobody but people writes it."""
+    """Reads the file when asked; a file that is not there is an error, since nobody but people writes it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -69,7 +74,12 @@ class FileSource:
             connected_over=registration.settings.connected_over if registration.settings else None,
             labels=registration.workload.labels,
             istio_version=registration.sidecar.istio.version if registration.sidecar.istio else None,
+            credential=parsed.credential,
         )
+
+    async def renew(self) -> Machine:
+        """Return what the file says now: whoever issues its credential may have replaced it."""
+        return await self.obtain()
 
     def _read(self) -> Mapping[str, Any]:
         try:

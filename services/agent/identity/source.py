@@ -1,26 +1,26 @@
 """The port to a source of identity, and what it hands over."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import structlog
+
+from schemas.credentials import Credential
 from schemas.events import Address, AddressType
 from schemas.identity import Identity
+
+_TIMEOUT_S = 5.0
+"""How long a heartbeat waits for the credential to be read again."""
 
 
 class IdentityError(Exception):
     """The source answered, but what it says is no identity; the text says where, what and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What could prove an identity: the document's exact bytes, and signatures over them by their name.
-
-    Nothing checks it yet, and it is not sent: every registration says ``IdentityVerified=False`` until one does.
-    """
-
-    document: bytes
-    signatures: Mapping[str, bytes] = field(default_factory=dict)
+class NotYet(Exception):  # noqa: N818 - it is a state of the source rather than an error
+    """The source does not answer as it should; time may mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,39 @@ class Machine:
     connected_over: AddressType | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     istio_version: str | None = None
-    credential: Credential | None = None
+    credential: Credential | None = field(default=None, repr=False)
+    """What proves the identity; without it nobody is admitted."""
 
 
 class IdentitySource(Protocol):
-    """A place that knows who the machine is."""
+    """A place that knows who the machine is, and can prove it."""
 
     async def obtain(self) -> Machine:
         """Return the machine, waiting as long as the source is not there; raise ``IdentityError`` on nonsense."""
+
+    async def renew(self) -> Machine:
+        """Return it as it is now, in one attempt; raise ``NotYet`` or ``IdentityError`` where that fails."""
+
+
+class Wallet:
+    """The credential as it is now, or the last one known where the source cannot be asked."""
+
+    def __init__(self, source: IdentitySource, machine: Machine) -> None:
+        self._source = source
+        self._machine = machine
+
+    async def credential(self) -> Credential | None:
+        """Return it in bounded time; an agent goes on with the last one known, and says so."""
+        log = structlog.get_logger()
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                found = await self._source.renew()
+        except (NotYet, IdentityError, TimeoutError) as cause:
+            why = str(cause) or f"no answer in {_TIMEOUT_S:g} s"
+            log.warning("the credential cannot be read again; the last one known is shown", reason=why)
+            return self._machine.credential
+        if found.identity.name != self._machine.identity.name:
+            words = "the source of identity now names another machine; restart the agent if that is so"
+            log.warning(words, was=self._machine.identity.name, now=found.identity.name)
+        self._machine = found
+        return found.credential

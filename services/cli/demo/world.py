@@ -102,7 +102,12 @@ class World:
         file.parent.mkdir(exist_ok=True)
         file.write_text(yaml.safe_dump(machine.identity(), sort_keys=False))
         namespace, group = machine.group.split("/")
-        settings = {"namespace": namespace, "workload_group": group, "identity.file": file.absolute()}
+        settings = {
+            "namespace": namespace,
+            "workload_group": group,
+            "identity.file": file.absolute(),
+            "state_dir": file.parent.absolute(),
+        }
         arguments = ["agent", *(f"--set={key}={value}" for key, value in settings.items()), *_PACING]
         return await self._program(f"agent-{machine.instance}", arguments)
 

@@ -18,6 +18,7 @@ from schemas.codec import Rejection, decode_event
 from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat
 from schemas.registrations import Ended, EndReason, Refused, Registered
 from schemas.resource import GroupSnapshot
+from services.agent.clients import place
 from services.agent.fleet import machine
 from services.agent.introduction import introduce
 from services.agent.settings import ReportSettings
@@ -25,6 +26,7 @@ from services.runtime.config import KafkaSettings
 from services.runtime.kafka import close
 from services.runtime.topics import apply
 from tests.support.eventually import eventually
+from tests.support.sessions import CREDENTIAL
 
 PROGRAM = "from services.cli.main import main; main()"
 
@@ -78,6 +80,10 @@ class Wire:
             return events if events and isinstance(events[-1], Disconnect) else None
 
         return await eventually(gone, f"the goodbye of {key.decode()}")
+
+    async def place(self, key: bytes) -> int:
+        """Return the partition that a workload's key is placed in."""
+        return place(key, len(await self._producer.partitions_for("muster.registrations")))
 
     async def answer(self, key: bytes, answer: Registered | Refused | Ended) -> None:
         """Publish an answer as the sink does."""
@@ -184,7 +190,9 @@ class Machine:
         self.key = introduction.key.to_bytes()
         self.name = introduction.key.war_name
         identity = tmp_path_factory.mktemp("identity") / "identity.json"
-        identity.write_bytes(b'{"identity": ' + found.identity.to_json() + b"}")
+        identity.write_bytes(
+            b'{"identity": ' + found.identity.to_json() + b', "credential": ' + CREDENTIAL.to_json() + b"}"
+        )
         self.config: dict[str, object] = {
             "namespace": "bookinfo",
             "workload_group": "ratings",
@@ -192,6 +200,7 @@ class Machine:
             "kafka": {"bootstrap_servers": kafka_address},
             "pacing": {"heartbeat_seconds": 0.2, "backoff_seconds": 0.2, "drain_seconds": 3},
             "report": {"labels": {"version": "v5"}},
+            "state_dir": str(identity.parent / "state"),
             "log": {"format": "json"},
         }
 

@@ -5,12 +5,14 @@ import signal
 import aiohttp
 import pytest
 
-from schemas.events import Connect
+from schemas.chain import leads_to
+from schemas.events import Connect, Heartbeat
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused
 from services.local.ports import free
 from tests.integration.agent.conftest import Launch, Machine, Wire
 from tests.support.eventually import eventually
 from tests.support.imds import ImdsServer
+from tests.support.sessions import CREDENTIAL
 
 pytestmark = pytest.mark.integration
 
@@ -85,6 +87,46 @@ async def test_sigterm_says_goodbye_and_exits_cleanly(vm: Machine, wire: Wire, l
 
     events = await wire.until_goodbye(vm.key)
     assert events[-1].seq == len(events) - 1
+
+
+async def test_an_agent_proves_itself_and_its_next_process_shows_to_be_its_heir(
+    vm: Machine, wire: Wire, launch: Launch
+) -> None:
+    """Killed, it says no goodbye: the tail in its state file is all that tells its successor from a stranger."""
+    first = launch(vm.config)
+    heartbeats = await wire.heartbeats(vm.key, 3)
+    first.signal(signal.SIGKILL)
+    await first.ended()
+    launch(vm.config)
+    one, two = await wire.connects(vm.key, 2)
+    assert one.proof is not None
+    assert two.proof is not None
+    anchor = bytes.fromhex(one.proof.chain.anchor)
+    assert all(leads_to(bytes.fromhex(beat.link or ""), beat.seq, anchor) for beat in heartbeats)
+    (tail,) = two.proof.continues
+    assert leads_to(bytes.fromhex(tail), one.proof.chain.length, anchor)
+    assert one.proof.credential == CREDENTIAL
+
+
+async def test_a_session_refused_under_its_own_key_introduces_itself_until_it_is_admitted(
+    vm: Machine, wire: Wire, launch: Launch
+) -> None:
+    agent = launch(vm.config | {"pacing": {"heartbeat_seconds": 0.2, "retry_seconds": 0.5}})
+    (connect,) = await wire.connects(vm.key)
+    refused = Refused(session=connect.session, reason=RefusalReason.DUPLICATE_IDENTITY, message="somebody lives there")
+    place = await wire.place(vm.key)
+    await wire._producer.send_and_wait(
+        "muster.registrations", refused.to_json(), key=vm.key + b"/" + connect.session.encode(), partition=place
+    )
+    await agent.logged("somebody lives there")
+
+    async def introduced() -> bool:
+        events = await wire.said(vm.key)
+        return sum(isinstance(e, Heartbeat) and e.proof is not None for e in events) >= 2
+
+    await eventually(introduced, "two introductions")
+    await wire.answer(vm.key, vm.registered(connect.session))
+    await agent.logged("registered as")
 
 
 async def test_an_agent_on_ec2_takes_its_identity_from_the_metadata_service(

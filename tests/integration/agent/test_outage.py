@@ -39,12 +39,12 @@ def kafka_address(broker: Kafka) -> str:
 async def test_a_broker_that_dies_costs_old_heartbeats_and_nothing_else(
     broker: Kafka, vm: Machine, wire: Wire, launch: Launch
 ) -> None:
-    """The same session goes on afterwards, with a sequence that still increases; nothing is told twice."""
+    """The same session goes on afterwards, where its sequence stood: an outage does not use up its hash chain."""
     agent = launch(vm.config)
     before = len(await wire.heartbeats(vm.key, 3))
     await broker.kill()
-    await agent.logged("Kafka is unreachable; heartbeats are dropped until it is back")
-    # The next heartbeats are dropped, and nothing tells so until the broker is back: let some fall due.
+    await agent.logged("Kafka is unreachable; heartbeats wait until it is back")
+    # The next heartbeats are not sent, and nothing tells so: let some fall due.
     await asyncio.sleep(1.0)
     await broker.start()
     await agent.logged("Kafka is reachable again")
@@ -55,7 +55,7 @@ async def test_a_broker_that_dies_costs_old_heartbeats_and_nothing_else(
     assert len({event.session for event in events}) == 1
     numbers = [event.seq for event in events]
     assert numbers == sorted(set(numbers))
-    assert numbers != list(range(len(numbers))), "some heartbeats were dropped"
+    assert numbers[-1] + 1 - len(numbers) <= 20, "no more were dropped than fell due before Kafka was missed"
     assert agent.log.count("Kafka is unreachable") == 1
     assert agent.log.count("Kafka is reachable again") == 1
 

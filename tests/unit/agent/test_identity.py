@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from tenacity import wait_none
 
+from schemas.credentials import Ec2Credential
 from schemas.events import Address, AddressType
 from services.agent.identity.file import FileSource
 from services.agent.identity.imds import DOCUMENT as DOCUMENT_PATH
 from services.agent.identity.imds import Ec2Source, Imds
-from services.agent.identity.source import IdentityError
+from services.agent.identity.source import IdentityError, Wallet
 from services.agent.settings import Ec2Settings
 from tests.support.imds import DOCUMENT, ImdsServer
 
@@ -94,8 +95,9 @@ async def test_the_document_is_carried_byte_for_byte_with_its_signatures() -> No
         del server.content["/latest/dynamic/instance-identity/pkcs7"]
         machine = await Ec2Source(Ec2Settings(endpoint=server.endpoint)).obtain()
         assert machine.credential is not None
-        assert machine.credential.document == server.content[DOCUMENT_PATH]
-        assert set(machine.credential.signatures) == {"rsa2048", "signature"}
+        assert machine.credential.ec2 == Ec2Credential(
+            document=server.content[DOCUMENT_PATH].decode(), rsa2048="MIAGCSqGSIb3DQEHAqCA", signature="c2lnbmF0dXJl"
+        )
 
 
 @pytest.mark.parametrize(
@@ -154,3 +156,32 @@ async def test_the_environments_proxy_is_not_asked(monkeypatch: pytest.MonkeyPat
     async with ImdsServer() as server:
         machine = await Ec2Source(Ec2Settings(endpoint=server.endpoint)).obtain()
     assert machine.identity.name == NAME
+
+
+async def test_a_credential_is_read_again_whenever_it_is_shown() -> None:
+    async with ImdsServer() as server:
+        source = Ec2Source(Ec2Settings(endpoint=server.endpoint))
+        wallet = Wallet(source, await source.obtain())
+        server.content["/latest/dynamic/instance-identity/rsa2048"] = b"bmV3\nZXI="
+        shown = await wallet.credential()
+    assert shown is not None
+    assert shown.ec2 is not None
+    assert shown.ec2.rsa2048 == "bmV3ZXI="
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_a_credential_that_cannot_be_read_again_is_shown_as_it_was_last_known(status: int) -> None:
+    async with ImdsServer() as server:
+        source = Ec2Source(Ec2Settings(endpoint=server.endpoint))
+        machine = await source.obtain()
+        server.failures = [status]
+        assert await Wallet(source, machine).credential() == machine.credential
+
+
+async def test_a_file_may_carry_the_credential_and_is_read_again(tmp_path: Path) -> None:
+    source = written(tmp_path, FILE + "credential: {ec2: {document: '{}', rsa2048: b25l}}\n")
+    wallet = Wallet(source, await source.obtain())
+    written(tmp_path, FILE + "credential: {ec2: {document: '{}', rsa2048: dHdv}}\n")
+    shown = await wallet.credential()
+    assert shown is not None
+    assert shown.ec2 == Ec2Credential(document="{}", rsa2048="dHdv")

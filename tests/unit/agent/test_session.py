@@ -1,13 +1,28 @@
 """The session of an agent, told as short stories."""
 
+from schemas.credentials import Proof
 from schemas.events import Connect, Disconnect, Heartbeat
-from services.agent.core.exchange import Answered, Beat, Begin, DrainSidecar, Notice, Output, Send, StartSidecar, Stop
+from services.agent.core.chain import HashChain
+from services.agent.core.exchange import (
+    Answered,
+    Beat,
+    Begin,
+    DrainSidecar,
+    Notice,
+    Output,
+    Remember,
+    Send,
+    StartSidecar,
+    Stop,
+)
 from services.agent.core.moves import AgentSession, State
+from services.agent.core.pacing import Pacing
 from services.agent.core.session import step
-from tests.support.sessions import INTRODUCTION, PACING, SESSIONS, answer_to
+from tests.support.sessions import CREDENTIAL, INTRODUCTION, PACING, SESSIONS, answer_to
 
 FIRST, SECOND = SESSIONS[:2]
 HALF = 0.5
+SECRET = bytes(range(32))
 
 
 def connected() -> AgentSession:
@@ -133,3 +148,75 @@ def test_a_stop_before_the_connect_says_nothing() -> None:
     session, outputs = step(AgentSession(INTRODUCTION), Stop(0), PACING)
     assert session.state is State.CLOSED
     assert sent(outputs) == []
+
+
+def proving() -> AgentSession:
+    begin = Begin(0, HALF, FIRST, None, CREDENTIAL, SECRET)
+    return step(AgentSession(INTRODUCTION, tails=("0f" * 32,)), begin, PACING).session
+
+
+def test_a_session_begins_with_its_credential_a_chain_and_what_shows_whose_heir_it_is() -> None:
+    begin = Begin(0, HALF, FIRST, None, CREDENTIAL, SECRET)
+    _, outputs = step(AgentSession(INTRODUCTION, tails=("0f" * 32,)), begin, PACING)
+    assert outputs[0] == Remember((SECRET.hex(), "0f" * 32)), "the tail is kept before the commitment is sent"
+    (connect,) = sent(outputs)
+    assert isinstance(connect, Connect)
+    assert connect.proof == Proof(
+        credential=CREDENTIAL, chain=HashChain.of(SECRET, 0).seen_from(0), continues=("0f" * 32,)
+    )
+
+
+def test_every_heartbeat_and_the_goodbye_show_the_next_link() -> None:
+    session, heartbeats, _ = beat_on(proving(), 15_000)
+    (goodbye,) = sent(step(session, Stop(15_000), PACING).outputs)
+    assert isinstance(goodbye, Disconnect)
+    chain = HashChain.of(SECRET, 0)
+    links = [*(heartbeat.link for heartbeat in heartbeats), goodbye.link]
+    assert links == [chain.link(seq) for seq in range(1, 5)]
+
+
+def test_a_chain_is_renewed_once_inside_the_session_before_it_is_used_up() -> None:
+    session, renewals = proving(), []
+    for number in range(1_500):
+        given = Beat(session.due_ms, HALF, None, None, number.to_bytes(32))
+        session, outputs = step(session, given, PACING)
+        renewals += [e.seq for e in sent(outputs) if isinstance(e, Heartbeat) and e.chain is not None]
+        assert (Remember(session.tails) in outputs) == (session.seq - 1 in renewals)
+    assert renewals == [994]
+
+
+def introductions(session: AgentSession, until_ms: int) -> list[int]:
+    """Return when heartbeats with an introduction went out, in seconds."""
+    found = []
+    while session.due_ms <= until_ms:
+        now = session.due_ms
+        session, outputs = step(session, Beat(now, HALF, None, CREDENTIAL, SECRET), Pacing())
+        found += [now // 1000 for event in sent(outputs) if isinstance(event, Heartbeat) and event.proof]
+    return found
+
+
+def test_an_unanswered_session_introduces_itself_again_soon_and_then_ever_less_often() -> None:
+    """After 10 s, 20 s more, 40 s, 80 s … and not less often than one that is known."""
+    begun = step(AgentSession(INTRODUCTION), Begin(0, HALF, FIRST, None, CREDENTIAL, SECRET), Pacing()).session
+    assert introductions(begun, 900_000) == [10, 30, 70, 150, 310, 490, 670, 850]
+
+
+def test_a_registered_session_introduces_itself_at_the_usual_interval() -> None:
+    begun = step(AgentSession(INTRODUCTION), Begin(0, HALF, FIRST, None, CREDENTIAL, SECRET), Pacing()).session
+    joined = step(begun, Answered(2_000, HALF, answer_to(FIRST, "registered")), Pacing()).session
+    assert introductions(joined, 600_000) == [185, 365, 545]
+
+
+def test_a_session_the_processor_would_not_have_introduces_itself_soon_again_and_may_be_registered_after_all() -> None:
+    begun = step(AgentSession(INTRODUCTION), Begin(0, HALF, FIRST, None, CREDENTIAL, SECRET), Pacing()).session
+    joined = step(begun, Answered(2_000, HALF, answer_to(FIRST, "registered")), Pacing()).session
+    out = step(joined, Answered(3_000, HALF, answer_to(FIRST, "duplicate")), Pacing()).session
+    assert introductions(out, 100_000) == [15, 35, 75]
+    assert step(out, Answered(4_000, HALF, answer_to(FIRST, "registered")), Pacing()).session.state is State.REGISTERED
+
+
+def test_a_refusal_by_the_sink_does_not_hasten_introductions() -> None:
+    """The processor knows the session; the sink tries again by itself."""
+    begun = step(AgentSession(INTRODUCTION), Begin(0, HALF, FIRST, None, CREDENTIAL, SECRET), Pacing()).session
+    out = step(begun, Answered(2_000, HALF, answer_to(FIRST, "refused")), Pacing()).session
+    assert introductions(out, 600_000) == [10, 190, 370, 550]
