@@ -6,15 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from schemas.credentials import Credential
 from schemas.events import RoleChecked
 from schemas.identity import Identity
-from services.identity.core import signatures
 from services.identity.core.bundle import TrustBundle
-from services.identity.core.verdict import Accepted, Refusal, RefusedError
+from services.identity.core.roles import signed
+from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
 from services.identity.loading import BundleError, load
 
@@ -69,15 +67,3 @@ class Bundles:
                         "the trust bundle cannot be used; the one before stays in force", fault=self._complaint
                     )
             await asyncio.sleep(every_s)
-
-
-def signed(bundle: TrustBundle, checked: RoleChecked) -> bool:
-    """Tell whether one of the bundle's processors signed the outcome of a role check."""
-    for key in bundle.processors:
-        try:
-            raw = signatures.from_base64(checked.signature, "signature")
-            Ed25519PublicKey.from_public_bytes(signatures.from_base64(key, "key")).verify(raw, checked.statement())
-        except (InvalidSignature, RefusedError, ValueError):
-            continue
-        return True
-    return False

@@ -10,18 +10,18 @@ from schemas.message import instant
 from services.identity.core.verdict import Accepted, Refusal
 
 
-class UnknownBundleError(Exception):
-    """The log names a trust bundle that is not at hand: no verdict of this log can be known without it."""
+class NoTrustError(Exception):
+    """The log verifies identities, and no trust bundle was handed in: none of its verdicts can be known."""
 
 
 class Trust(Protocol):
     """The trust bundles at hand."""
 
     def signed(self, bundle: str, checked: RoleChecked) -> bool:
-        """Tell whether a processor which the bundle of this digest knows signed the outcome. Raises as ``verify``."""
+        """Tell whether a processor which the bundle of this digest knows signed the outcome."""
 
     def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
-        """Verify by the bundle of this digest, at a broker time; pure. UnknownBundleError: there is none."""
+        """Verify by the bundle of this digest, at a broker time; pure."""
 
 
 def judge(trust: Trust | None, bundle: str, event: Connect | Heartbeat, timestamp: int) -> Accepted | Refusal:
@@ -29,7 +29,7 @@ def judge(trust: Trust | None, bundle: str, event: Connect | Heartbeat, timestam
     if event.workload is None or event.proof is None:
         return Refusal(CredentialReason.MISSING, "the event has no proof; is the agent older than version 0.2?")
     if trust is None:
-        raise UnknownBundleError(f"the log names the trust bundle {bundle}, and none was given")
+        raise NoTrustError(f"the log names the trust bundle {bundle}: give it with --bundle")
     claimed = event.workload.identity
     found = trust.verify(bundle, event.proof.credential, claimed, instant(timestamp))
     if isinstance(found, Accepted) and found.identity.name != claimed.name:

@@ -30,6 +30,7 @@ from tests.integration.evidence import facts, final_against_oracle, newest, work
 from tests.integration.processor.story import Entry, Member, home, tell, write
 from tests.support.eventually import eventually
 from tests.support.oracle import OracleRules, Verdicts, oracle
+from tests.support.proofs import bundle_file, prove, trust
 
 RULES = Rules(window_ms=200, missed_windows=3, grace_windows=5)
 ORACLE = OracleRules(window_ms=200, missed_windows=3, grace_windows=5)
@@ -100,6 +101,7 @@ class House:
             "group.session_timeout_seconds": 6,
             "group.heartbeat_seconds": 0.5,
             "group.commit_seconds": 0.05,
+            "trust.bundle": bundle_file(),
             **{key.replace("__", "."): value for key, value in assigned.items()},
         }
         program = [str(WITH_MISHAP), mishap[0], str(mishap[1])] if mishap else list(MUSTER)
@@ -270,14 +272,14 @@ class House:
         return found
 
     def _offline(self, partition: int, records: Sequence[Any]) -> dict[bytes, WorkloadRow | PartitionRow]:
-        roll = Roll(partition, RULES, lambda key: home(key, self.partitions) == partition)
+        roll = Roll(partition, RULES, lambda key: home(key, self.partitions) == partition, trust())
         for record in records:
             roll.fold(Record(record.offset, record.timestamp, record.key, record.value))
         return {**roll.rows, partition_key(partition): roll.state}
 
     def judged(self, log: Mapping[int, Sequence[Any]]) -> Verdicts:
         """Return what the oracle says of a log."""
-        return oracle(log, ORACLE, self.partitions)
+        return oracle(log, ORACLE, self.partitions, prove)
 
 
 def _untrue(told: Sequence[tuple[bytes, Workload]], verdicts: Verdicts) -> list[str]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
-from schemas.events import Connect, Disconnect, Heartbeat, Introduction, Tick
+from schemas.events import Introduction, Tick
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
 from tests.support.logs import introduction
+from tests.support.proofs import ProvenSession
 
 Entry = tuple[bytes, bytes]
 
@@ -27,7 +28,7 @@ class Member:
 
     number: int
     came: int = 0
-    seq: int = 0
+    _living: ProvenSession | None = None
     introduction: Introduction = field(init=False)
     key: bytes = field(init=False)
 
@@ -41,20 +42,24 @@ class Member:
         return str(uuid.UUID(int=self.number << 32 | self.came))
 
     def connect(self) -> Entry:
-        """Return the first event of a new session."""
-        self.came, self.seq = self.came + 1, 0
-        return self.key, Connect(session=self.session, seq=0, workload=self.introduction).to_json()
+        """Return the first event of a new session, the heir of the one before."""
+        self.came += 1
+        self._living = ProvenSession(self.introduction, self.session, self._living)
+        return self.key, self._living.connect().to_json()
 
     def heartbeat(self) -> Entry:
         """Return the next heartbeat, now and then with the whole introduction."""
-        self.seq += 1
-        told = self.introduction if self.seq % 10 == 0 else None
-        return self.key, Heartbeat(session=self.session, seq=self.seq, workload=told).to_json()
+        living = self._now()
+        return self.key, living.heartbeat(introduces=living.seq % 10 == 9).to_json()
 
     def goodbye(self) -> Entry:
         """Return the last event of the session."""
-        self.seq += 1
-        return self.key, Disconnect(session=self.session, seq=self.seq).to_json()
+        return self.key, self._now().goodbye().to_json()
+
+    def _now(self) -> ProvenSession:
+        if self._living is None:
+            raise AssertionError("no session has begun")
+        return self._living
 
     def window(self, number: int, beats: int) -> Iterator[Entry]:
         """Yield what the agent says in window ``number``; what happens to it follows from its own number."""
