@@ -145,6 +145,10 @@ class FleetSettings(ServiceSettings):
     istio_version: str | None = "1.29.0"
     pacing: PacingSettings = PacingSettings()
     progress_seconds: Seconds = 5.0
+    issuer: Path | None = None
+    """Folder of the mint that signs who the machines are; without it they prove nothing, and nobody admits them."""
+    state_dir: Path | None = None
+    """Where the tails of hash chains are kept for the next run of the same fleet; nowhere, unless given."""
 
     @field_validator("groups", mode="before")
     @classmethod
