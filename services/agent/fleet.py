@@ -1,11 +1,13 @@
 """``muster fleet N``: many agents in one process, each with the session table of the real one, on made-up machines.
 
-The machines follow from the seed alone: the same seed and size give the same identities, in every run.
+The machines follow from the seed alone: the same seed and size give the same identities, in every run. A mint signs
+them whenever they show their credential: nothing of it is held, so many fit into one process.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import structlog
 
@@ -20,6 +22,8 @@ from services.agent.introduction import introduce
 from services.agent.publisher import Publisher
 from services.agent.roster import Member, Roster
 from services.agent.settings import FleetSettings, ReportSettings
+from services.agent.state import StateFile
+from services.identity.issuing import Mint
 from services.runtime.config import ConfigError
 from services.runtime.health import Health
 
@@ -35,6 +39,7 @@ class Fleet:
         self._settings = settings
         self._health = health
         self._publisher = Publisher(settings.kafka, health)
+        self._mint = _mint(settings.issuer)
         self._tails: dict[bytes, tuple[str, ...]] = {}
         pacing = settings.pacing.pacing()
         self.roster = Roster(pacing, self._publisher.post, self._perform, lambda: self._publisher.stuck)
@@ -50,8 +55,10 @@ class Fleet:
     def join(self, number: int, after_s: float = 0.0) -> None:
         """Start an agent, perhaps anew: then it is the heir of the one before, as on a machine with its disk."""
         introduction = self.introductions[number]
-        tails = self._tails.get(introduction.key.to_bytes(), ())
-        self.roster.join(introduction, _NOTHING, tails, after_s=after_s)
+        key = introduction.key.to_bytes()
+        file = self._file(key)
+        tails = file.tails() if file is not None else self._tails.get(key, ())
+        self.roster.join(introduction, Minted(introduction, self._mint), tails, after_s=after_s)
 
     def silence(self, number: int) -> None:
         """Let an agent vanish, as a machine without power does."""
@@ -63,8 +70,14 @@ class Fleet:
 
     def _perform(self, member: Member, output: Output) -> None:
         """Keep the tails; a fleet has no sidecars, and says how it stands in sums."""
-        if isinstance(output, Remember):
-            self._tails[member.key] = output.tails
+        if not isinstance(output, Remember):
+            return
+        self._tails[member.key] = output.tails
+        if (file := self._file(member.key)) is not None:
+            file.keep(output.tails)
+
+    def _file(self, key: bytes) -> StateFile | None:
+        return StateFile(self._settings.state_dir, key) if self._settings.state_dir is not None else None
 
     async def _tell(self) -> None:
         """Log how many sessions are in each state, when that changed; a fleet is ready when all are registered."""
@@ -120,11 +133,24 @@ def machine(seed: int, number: int) -> Machine:
     return Machine(identity, addresses=(Address(ip=host, type=AddressType.VPC),))
 
 
-class _Nothing:
-    """A made-up machine has nothing to show."""
+class Minted:
+    """What a made-up machine shows: a document of its own, signed like EC2's, or nothing where there is no mint."""
+
+    def __init__(self, introduction: Introduction, mint: Mint | None) -> None:
+        self._introduction = introduction
+        self._mint = mint
 
     async def credential(self) -> Credential | None:
+        """Return it, signed anew."""
+        aws = self._introduction.identity.aws
+        if self._mint is None or aws is None or aws.ec2 is None:
+            return None
+        return Credential(ec2=self._mint.ec2(aws.ec2.instance_id, aws.zone, aws.account))
+
+
+def _mint(folder: Path | None) -> Mint | None:
+    if folder is None:
         return None
-
-
-_NOTHING = _Nothing()
+    if not folder.is_dir():
+        raise ConfigError(f"issuer: there is no folder {folder}: it is where a mint keeps its keys")
+    return Mint(folder)

@@ -6,9 +6,12 @@ import structlog
 
 from services.agent.attendance import attend, unless_stopped
 from services.agent.core.exchange import DrainSidecar, Exit, Notice, Output, Remember, StartSidecar, Topic
+from services.agent.identity.azure import AzureSource
 from services.agent.identity.file import FileSource
+from services.agent.identity.gcp import GcpSource
 from services.agent.identity.imds import Ec2Source
 from services.agent.identity.source import IdentityError, IdentitySource, Wallet
+from services.agent.identity.tokens import TokenFile
 from services.agent.introduction import introduce
 from services.agent.publisher import Publisher
 from services.agent.roster import Member, Roster
@@ -70,7 +73,13 @@ def identity_source(settings: IdentitySettings) -> IdentitySource:
         return FileSource(settings.file)
     if settings.ec2 is not None:
         return Ec2Source(settings.ec2)
-    raise ConfigError("identity: give exactly one of identity.file and identity.ec2")
+    if settings.jwt is not None:
+        return TokenFile(settings.jwt)
+    if settings.gcp is not None:
+        return GcpSource(settings.gcp, settings.audience)
+    if settings.azure is not None:
+        return AzureSource(settings.azure, settings.audience)
+    raise ConfigError("identity: give exactly one of its sources")
 
 
 def _perform(output: Output, sidecar: Sidecar, health: Health, log: structlog.typing.FilteringBoundLogger) -> None:

@@ -46,16 +46,45 @@ class Ec2Settings(Section):
     timeout_seconds: Seconds = 2.0
 
 
+class JwtSettings(Section):
+    """An OIDC token in a file, which something else keeps fresh."""
+
+    file: Path
+    issuer: Annotated[str, StringConstraints(min_length=1, max_length=63)]
+    """Short name that this Muster's trust bundle gives to who signed it."""
+
+
+class GcpSettings(Section):
+    """Google Compute Engine's metadata server."""
+
+    endpoint: str = "http://169.254.169.254"
+    timeout_seconds: Seconds = 2.0
+
+
+class AzureSettings(Section):
+    """Azure's instance metadata service."""
+
+    endpoint: str = "http://169.254.169.254"
+    timeout_seconds: Seconds = 2.0
+
+
 class IdentitySettings(Section):
-    """Where the identity comes from: exactly one of a file and EC2's metadata service."""
+    """Where the identity and what proves it come from: exactly one of the sources."""
 
     file: Path | None = None
     ec2: Ec2Settings | None = None
+    jwt: JwtSettings | None = None
+    gcp: GcpSettings | None = None
+    azure: AzureSettings | None = None
+    audience: str = "muster"
+    """For whom GCP and Azure are asked to issue a token: one of the audiences of this Muster's trust bundle."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "IdentitySettings":
-        if (self.file is None) == (self.ec2 is None):
-            raise ValueError("give exactly one of identity.file and identity.ec2 (`ec2: {}` takes its defaults)")
+        if sum(source is not None for source in (self.file, self.ec2, self.jwt, self.gcp, self.azure)) != 1:
+            raise ValueError(
+                "give exactly one of identity.file, .ec2, .jwt, .gcp and .azure (`ec2: {}` takes its defaults)"
+            )
         return self
 
 
@@ -116,6 +145,10 @@ class FleetSettings(ServiceSettings):
     istio_version: str | None = "1.29.0"
     pacing: PacingSettings = PacingSettings()
     progress_seconds: Seconds = 5.0
+    issuer: Path | None = None
+    """Folder of the mint that signs who the machines are; without it they prove nothing, and nobody admits them."""
+    state_dir: Path | None = None
+    """Where the tails of hash chains are kept for the next run of the same fleet; nowhere, unless given."""
 
     @field_validator("groups", mode="before")
     @classmethod

@@ -1,6 +1,7 @@
 """The command line: ``muster …``. What a command needs is imported when it runs, so that help is quick."""
 
 import importlib
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -71,6 +72,9 @@ def agent(
 @app.command(epilog=_SERVICE)
 def fleet(
     agents: Annotated[int, typer.Argument(min=1, metavar="N", help="How many agents.")],
+    issuer: Annotated[
+        Path | None, typer.Option(help="Folder of the mint that signs who they are; its bundle must be trusted.")
+    ] = None,
     config: Config = None,
     servers: Servers = None,
     assignments: Assignments = None,
@@ -80,14 +84,15 @@ def fleet(
 
     For example:
 
-      muster fleet 200 --set pacing.heartbeat_seconds=1
+      muster fleet 200 --issuer mint --set pacing.heartbeat_seconds=1
     """
     from services.agent.fleet import run
     from services.agent.settings import FleetSettings
     from services.cli.options import settings_of
     from services.runtime import shutdown
 
-    given = [f"size={agents}", *(assignments or [])]
+    minted = [f"issuer={issuer}"] if issuer is not None else []
+    given = [f"size={agents}", *minted, *(assignments or [])]
     settings = settings_of(FleetSettings, "fleet", config, servers, given, log_format)
     shutdown.run(lambda stopping: run(settings, stopping))
 

@@ -42,7 +42,9 @@ def newest(told: Sequence[tuple[bytes, Workload]]) -> dict[bytes, Workload]:
 def facts(state: Workload) -> State:
     """Return a told state as the oracle would put it."""
     since_ms = round(state.since.timestamp() * 1000)
-    return State(state.presence, state.session, state.reason, since_ms, state.window, state.revision, state.workload)
+    verified = state.verified is not None
+    told = state.workload
+    return State(state.presence, state.session, state.reason, since_ms, state.window, state.revision, told, verified)
 
 
 def told_against_oracle(told: Sequence[tuple[bytes, Workload]], verdicts: Verdicts) -> list[str]:

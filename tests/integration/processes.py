@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 
+from services.identity.issuing import Mint
 from services.local.child import Child
 from services.local.ports import free
 from tests.support.eventually import eventually
@@ -26,6 +27,9 @@ class Processes:
         self.ended: set[Child] = set()
         """Those that were ended on purpose."""
         self.ports: dict[str, int] = {}
+        self.mint = Mint(folder / "mint")
+        self.bundle = folder / "bundle.json"
+        self.mint.write_bundle(self.bundle)
 
     def start(self, name: str, *arguments: str, **assigned: object) -> Child:
         """Start ``muster ARGUMENTS`` under a name of its own; ``assigned`` are settings, ``__`` for the dots."""
@@ -68,6 +72,7 @@ class Processes:
             rules__missed_windows=RULES.missed_windows,
             rules__grace_windows=RULES.grace_windows,
             group__session_timeout_seconds=6,
+            trust__bundle=self.bundle,
         )
 
     def sink(self) -> Child:
@@ -75,7 +80,7 @@ class Processes:
         return self.start("sink", "sink")
 
     def fleet(self, name: str, size: int, seed: int, groups: tuple[str, ...]) -> Child:
-        """Start agents: the same seed and size are the same machines, in new sessions."""
+        """Start agents: the same seed and size are the same machines, with their disks, in new sessions."""
         return self.start(
             f"fleet-{name}",
             "fleet",
@@ -85,6 +90,9 @@ class Processes:
             start_per_second=100,
             pacing__heartbeat_seconds=HEARTBEAT_S,
             pacing__introduction_seconds=5,
+            pacing__retry_seconds=1,
+            issuer=self.mint.folder,
+            state_dir=self.folder / "state",
         )
 
     async def ready(self, child: Child, within_s: float = 60) -> None:

@@ -13,7 +13,12 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from kubernetes.aio import client, config
 
 from schemas import resource, topics
+from schemas.credentials import Credential
+from schemas.identity import Identity
+from schemas.message import instant
 from schemas.resource import WarSpec, WarStatus
+from services.identity.core.verdict import Accepted
+from services.identity.core.verifier import verify
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import read_to_end, reader
 from tests.integration.processes import RULES, Processes
@@ -58,6 +63,8 @@ class World(Processes):
         super().__init__(broker.bootstrap_servers, kubeconfig, folder)
         self.broker = broker
         self.settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+        self._trusted = self.mint.bundle()
+        self._proven: dict[tuple[Credential, Identity], Identity | None] = {}
         mark = uuid.uuid4().hex[:6]
         self.namespaces = (f"bookinfo-{mark}", f"shop-{mark}")
         self.groups = tuple(f"{namespace}/{group}" for namespace in self.namespaces for group in ("ratings", "reviews"))
@@ -105,7 +112,15 @@ class World(Processes):
 
     async def judged(self) -> Verdicts:
         """Return what the oracle says of ``muster.events`` as it is now."""
-        return oracle(await self.records(topics.EVENTS), RULES)
+        return oracle(await self.records(topics.EVENTS), RULES, prove=self.proves)
+
+    def proves(self, credential: Credential, claimed: Identity, at_ms: int) -> Identity | None:
+        """Return what a credential proves to those who trust this world's mint."""
+        known = (credential, claimed)
+        if known not in self._proven:
+            found = verify(self._trusted, credential, claimed, instant(at_ms))
+            self._proven[known] = found.identity if isinstance(found, Accepted) else None
+        return self._proven[known]
 
     async def wars(self) -> dict[bytes, War]:
         """Return the WorkloadAutoRegistrations of this world, by the key of their workload."""

@@ -1,10 +1,19 @@
 """The made-up machines of a fleet."""
 
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from schemas.events import Introduction
-from services.agent.fleet import introductions
+from services.agent.fleet import Fleet, Minted, introductions
 from services.agent.settings import FleetSettings
+from services.identity.core.verdict import Accepted
+from services.identity.core.verifier import verify
+from services.identity.issuing import Mint
+from services.runtime.config import ConfigError
+from services.runtime.health import Health
 
 
 def machines(seed: int, size: int = 300) -> list[Introduction]:
@@ -30,3 +39,21 @@ def test_the_machines_are_different_valid_and_spread_over_groups_and_zones() -> 
         "us-east-2b": 100,
         "us-east-2c": 100,
     }
+
+
+async def test_every_machine_shows_a_document_of_its_own_that_the_mint_s_bundle_believes(tmp_path: Path) -> None:
+    mint = Mint(tmp_path)
+    bundle = mint.bundle()
+    for introduction in machines(1, size=3):
+        credential = await Minted(introduction, mint).credential()
+        assert credential is not None
+        found = verify(bundle, credential, introduction.identity, datetime.now(UTC))
+        assert isinstance(found, Accepted), found
+        assert found.identity == introduction.identity
+
+
+def test_a_mint_that_is_not_there_is_an_error_that_names_its_folder(tmp_path: Path) -> None:
+    """It would make keys that no bundle believes."""
+    settings = FleetSettings(issuer=tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=r"there is no folder .*nowhere"):
+        Fleet(settings, Health("fleet", settings.http))

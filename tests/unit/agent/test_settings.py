@@ -38,7 +38,7 @@ def test_the_environment_configures_an_agent_too(monkeypatch: pytest.MonkeyPatch
     ("text", "words"),
     [
         (BASE, "identity: Field required"),
-        (BASE + "identity: {}\n", "identity: give exactly one of identity.file and identity.ec2"),
+        (BASE + "identity: {}\n", "identity: give exactly one of identity.file, .ec2, .jwt"),
         (BASE + "identity: {file: a, ec2: {}}\n", "identity: give exactly one"),
         (BASE + "identity: {file: a}\nsidecar: {command: [envoy]}\n", "sidecar: sidecar.command needs"),
         (BASE + "identity: {file: a}\npacing: {jitter: 2}\n", "pacing.jitter: Input should be less than 1"),

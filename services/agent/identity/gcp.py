@@ -1,0 +1,67 @@
+"""Identity from Google Compute Engine's metadata server: the token of the instance, for our audience.
+
+Source: https://cloud.google.com/compute/docs/instances/verifying-instance-identity
+"""
+
+from urllib.parse import quote
+
+from tenacity.wait import wait_base
+
+from schemas.credentials import Credential, TokenCredential
+from schemas.events import Address, AddressType
+from services.agent.identity.metadata import BACKOFF, Metadata, awaited
+from services.agent.identity.source import IdentityError, Machine, NotYet
+from services.agent.identity.tokens import claimed, claims
+from services.agent.settings import GcpSettings
+
+ROOT = "/computeMetadata/v1/instance"
+TOKEN = f"{ROOT}/service-accounts/default/identity"
+INTERNAL = f"{ROOT}/network-interfaces/0/ip"
+EXTERNAL = f"{ROOT}/network-interfaces/0/access-configs/0/external-ip"
+_HEADERS = {"Metadata-Flavor": "Google"}
+
+
+class GcpSource:
+    """Reads the instance's token and addresses; the instance needs a service account."""
+
+    def __init__(self, settings: GcpSettings, audience: str, wait: wait_base = BACKOFF) -> None:
+        self._settings = settings
+        self._audience = audience
+        self._wait = wait
+
+    async def obtain(self) -> Machine:
+        """Return the machine; waits with backoff, saying so, as long as the server does not answer."""
+        return await awaited(self.renew, self._settings.endpoint, self._wait)
+
+    async def renew(self) -> Machine:
+        """Return the machine, with a token as it is issued now."""
+        async with Metadata(self._settings.endpoint, self._settings.timeout_seconds) as metadata:
+            raw = await _get(metadata, f"{TOKEN}?audience={quote(self._audience, safe='')}&format=full")
+            if raw is None:
+                raise NotYet(f"there is no {TOKEN} (404): has this instance a service account?")
+            places = ((AddressType.VPC, INTERNAL), (AddressType.INTERNET, EXTERNAL))
+            found = [(kind, await _get(metadata, path)) for kind, path in places]
+        token = raw.decode("ascii", "replace").strip()
+        told = claims(token, TOKEN)
+        google = told.get("google")
+        machine = google.get("compute_engine") if isinstance(google, dict) else None
+        if not isinstance(machine, dict):
+            raise IdentityError(f"{TOKEN}: the token says nothing of an instance (google.compute_engine)")
+        names = {
+            "project": "project_id",
+            "zone": "zone",
+            "instanceId": "instance_id",
+            "instanceName": "instance_name",
+        }
+        identity = claimed(TOKEN, gcp={ours: machine.get(theirs) for ours, theirs in names.items()})
+        addresses = tuple(Address(ip=ip.decode("ascii", "replace").strip(), type=kind) for kind, ip in found if ip)
+        return Machine(identity, addresses, credential=Credential(gcp=TokenCredential(token=token)))
+
+
+async def _get(metadata: Metadata, path: str) -> bytes | None:
+    status, body = await metadata.ask("GET", path, _HEADERS)
+    if status == 404:  # noqa: PLR2004 - HTTP's number: there is none
+        return None
+    if status != 200:  # noqa: PLR2004 - HTTP's number
+        raise NotYet(f"GET {path} answers {status}")
+    return body

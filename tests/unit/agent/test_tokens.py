@@ -1,0 +1,135 @@
+"""Who the machine is by its token: from a file, and from metadata services that behave like Google's and Azure's."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import wait_none
+
+from schemas.events import AddressType
+from services.agent.identity.azure import AzureSource
+from services.agent.identity.gcp import GcpSource
+from services.agent.identity.source import IdentityError, NotYet, Wallet
+from services.agent.identity.tokens import TokenFile
+from services.agent.settings import AzureSettings, GcpSettings, JwtSettings
+from services.identity.core.tokens import verify_jwt
+from services.identity.issuing import Mint
+from tests.support.metadata import MetadataServer
+
+GCE = {
+    "project_id": "shop-prod",
+    "zone": "europe-west1-b",
+    "instance_id": "8087716956832600000",
+    "instance_name": "web",
+}
+VM = "/subscriptions/5F1B/resourcegroups/Shop/providers/Microsoft.Compute/virtualMachines/Web-1"
+USER = "/subscriptions/5F1B/resourcegroups/Shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/web"
+
+
+@pytest.fixture(scope="module")
+def mint(tmp_path_factory: pytest.TempPathFactory) -> Mint:
+    return Mint(tmp_path_factory.mktemp("mint"))
+
+
+async def test_a_token_file_gives_issuer_and_subject_and_is_read_again_when_it_is_shown(
+    tmp_path: Path, mint: Mint
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(mint.token("vm-7") + "\n")
+    source = TokenFile(JwtSettings(file=file, issuer="corp"))
+    machine = await source.obtain()
+    assert machine.identity.name == "jwt-corp--vm-7"
+    wallet = Wallet(source, machine)
+    fresh = mint.token("vm-7", {"jti": "2"})
+    file.write_text(fresh)
+    shown = await wallet.credential()
+    assert shown is not None
+    assert shown.jwt is not None
+    assert (shown.jwt.issuer, shown.jwt.token) == ("corp", fresh)
+
+
+@pytest.mark.parametrize("content", [None, "", "\n"])
+async def test_a_token_file_that_is_not_there_yet_is_waited_for(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(NotYet, match="token"):
+        await TokenFile(JwtSettings(file=file, issuer="corp")).renew()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("no token", "1 parts between dots"),
+        ("a.b.c", "no JSON in base64"),
+        ("a.WzFd.c", "no JSON object"),
+        ("a.e30.c", "jwt.subject"),
+        ("é.é.é", "cannot be read"),
+    ],
+)
+async def test_a_file_that_holds_no_token_is_an_error_that_names_it(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "token").write_text(content)
+    with pytest.raises(IdentityError, match=words) as caught:
+        await TokenFile(JwtSettings(file=tmp_path / "token", issuer="corp")).obtain()
+    assert str(tmp_path / "token") in str(caught.value)
+
+
+async def test_google_s_metadata_server_gives_a_token_for_our_audience_and_the_address(mint: Mint) -> None:
+    def token(audience: str) -> str:
+        return mint.token("1", {"google": {"compute_engine": GCE}}, audience)
+
+    async with MetadataServer(token) as server:
+        server.failures = [503]
+        source = GcpSource(GcpSettings(endpoint=server.endpoint), "muster/eu & co", wait_none())
+        machine = await source.obtain()
+    assert machine.identity.name == "gcp-shop-prod-europe-west1-b-8087716956832600000"
+    assert [(address.ip, address.type) for address in machine.addresses] == [("10.128.0.2", AddressType.VPC)]
+    assert machine.credential is not None
+    assert machine.credential.gcp is not None
+    _audience_is(mint, machine.credential.gcp.token, "muster/eu & co")
+
+
+async def test_azure_s_metadata_service_gives_a_token_for_our_audience_and_the_addresses(mint: Mint) -> None:
+    address = {"privateIpAddress": "10.0.0.4", "publicIpAddress": "20.1.2.3"}
+    async with MetadataServer(lambda audience: mint.token("1", {"tid": "t1", "xms_mirid": VM}, audience), address) as s:
+        s.failures = [429]
+        machine = await AzureSource(AzureSettings(endpoint=s.endpoint), "api://muster", wait_none()).obtain()
+    assert machine.identity.name == "azure-5f1b-shop-web-1"
+    assert [(address.ip, address.type.value) for address in machine.addresses] == [
+        ("10.0.0.4", "VPC"),
+        ("20.1.2.3", "INTERNET"),
+    ]
+    assert machine.credential is not None
+    assert machine.credential.azure is not None
+    _audience_is(mint, machine.credential.azure.token, "api://muster")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"tid": "t1", "xms_mirid": USER}, "not of a virtual machine: turn on its system-assigned identity"),
+        ({"tid": "t1"}, "not of a virtual machine"),
+        ({"xms_mirid": VM}, "azure.tenant"),
+    ],
+)
+async def test_an_azure_token_that_is_not_of_a_machine_is_an_error(
+    mint: Mint, said: dict[str, Any], words: str
+) -> None:
+    async with MetadataServer(lambda audience: mint.token("1", said, audience)) as server:
+        with pytest.raises(IdentityError, match=words):
+            await AzureSource(AzureSettings(endpoint=server.endpoint), "muster").obtain()
+
+
+@pytest.mark.parametrize("said", [{}, {"google": 1}, {"google": {"compute_engine": {"zone": "z"}}}])
+async def test_a_google_token_that_says_nothing_of_an_instance_is_an_error(mint: Mint, said: dict[str, Any]) -> None:
+    async with MetadataServer(lambda audience: mint.token("1", said, audience)) as server:
+        with pytest.raises(IdentityError, match="the token"):
+            await GcpSource(GcpSettings(endpoint=server.endpoint), "muster").obtain()
+
+
+def _audience_is(mint: Mint, token: str, audience: str) -> None:
+    """The token is one that a Muster of this audience takes."""
+    from datetime import UTC, datetime
+
+    identity, method, _ = verify_jwt(mint.bundle(audience=audience), "mint", token, datetime.now(UTC))
+    assert (identity.name, method) == ("jwt-mint--1", "jwt")
