@@ -1,4 +1,4 @@
-"""Machines of tests that prove who they are, to the code that verifies AWS's documents: a mint of this test run signs them.
+"""Machines of tests that prove who they are to the code that verifies AWS's documents, signed by this run's mint.
 
 No process of a test is told to skip anything: it is given the mint's trust bundle, as anybody's would be.
 """
