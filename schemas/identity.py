@@ -1,6 +1,7 @@
 """Who a workload is, and the name that follows from it.
 
-The shapes are those of ``kubectl describe war`` and the names those of DESIGN.md, "What a user sees".
+The shapes are those of ``kubectl describe war`` and the names those of DESIGN.md, "What a user sees". Parts that others
+choose are spelled (``schemas.names.spelled``), so that two verified identities never have the same name (ADR 0010).
 """
 
 from typing import Annotated, Self
@@ -8,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from schemas.message import Message
+from schemas.names import spelled
 
 Account = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 InstanceId = Annotated[str, StringConstraints(pattern=r"^i-[0-9a-f]{8,17}$")]
@@ -51,7 +53,7 @@ class AwsIdentity(Message):
         if self.ec2 is not None:
             kind = f"ec2-{self.ec2.instance_id}"
         elif self.ecs is not None:
-            kind = f"ecs-{self.ecs.cluster}-{self.ecs.task_id}"
+            kind = f"ecs-{spelled(self.ecs.cluster)}-{spelled(self.ecs.task_id)}"
         else:  # pragma: no cover - the validator above excludes it
             raise AssertionError("an AWS identity without a kind")
         return f"aws-{self.partition}-{self.account}-{self.zone}-{kind}"
@@ -66,8 +68,8 @@ class JwtIdentity(Message):
 
     @property
     def name(self) -> str:
-        """``jwt-<issuer short name>--<subject>``."""
-        return f"jwt-{self.issuer}--{self.subject}"
+        """``jwt-<issuer short name>--<subject>``: a short name has no two hyphens in a row."""
+        return f"jwt-{self.issuer}--{spelled(self.subject)}"
 
 
 class GcpIdentity(Message):
@@ -81,8 +83,8 @@ class GcpIdentity(Message):
 
     @property
     def name(self) -> str:
-        """``gcp-<project>-<zone>-<instance-id>``."""
-        return f"gcp-{self.project}-{self.zone}-{self.instance_id}"
+        """``gcp-<project>-<zone>-<instance-id>``: Google's zones have two hyphens, and instance ids none."""
+        return f"gcp-{spelled(self.project)}-{spelled(self.zone)}-{self.instance_id}"
 
 
 class AzureIdentity(Message):
@@ -95,8 +97,8 @@ class AzureIdentity(Message):
 
     @property
     def name(self) -> str:
-        """``azure-<subscription>-<resource-group>-<vm>``."""
-        return f"azure-{self.subscription}-{self.resource_group}-{self.vm}"
+        """``azure-<subscription>-<resource-group>---<vm>``: groups and machines both may have hyphens, never three."""
+        return f"azure-{spelled(self.subscription)}-{spelled(self.resource_group)}---{spelled(self.vm)}"
 
 
 class Identity(Message):

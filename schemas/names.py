@@ -13,6 +13,9 @@ MAX_NAMESPACE = 63
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
+_PLAIN = re.compile(r"[a-z0-9]+|(?<=[a-z0-9])[-.](?=[a-z0-9])")
+_ESCAPED = re.compile(r"--([0-9a-f]{2})")
+
 CONTROL_KEY = b"#roll-call"
 """Key of the processor's own records in ``muster.events``: no workload's key can begin with ``#``."""
 
@@ -55,6 +58,35 @@ def parse_key(raw: bytes) -> WorkloadKey | None:
     if len(parts) != len(WorkloadKey._fields) or not all(parts):
         return None
     return WorkloadKey(*parts)
+
+
+def spelled(text: str) -> str:
+    """Return a text as a part of a name: valid there, readable, and nobody else's; ``read_back`` reverses it.
+
+    ``[a-z0-9]`` stay as they are, and ``-`` and ``.`` between two of those; of everything else each UTF-8 byte becomes
+    ``--hh`` in lower-case hexadecimal. So three hyphens in a row never stand in a part, nor a hyphen at its end.
+    """
+    parts: list[str] = []
+    place = 0
+    for plain in _PLAIN.finditer(text):
+        parts += (_escaped(text[place : plain.start()]), plain[0])
+        place = plain.end()
+    return "".join((*parts, _escaped(text[place:])))
+
+
+def read_back(part: str) -> str | None:
+    """Return the text which ``spelled`` made this part of; None where it made no such part of any."""
+    try:
+        raw = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), part).encode("latin-1")
+        text = raw.decode()
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        return None
+    return text if spelled(text) == part else None
+
+
+def _escaped(text: str) -> str:
+    # A lone surrogate is no text; it must not end a program that only wants a name for it.
+    return "".join(f"--{byte:02x}" for byte in text.encode("utf-8", "surrogatepass"))
 
 
 def _short(text: str) -> str:

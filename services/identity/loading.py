@@ -17,7 +17,7 @@ from jsonpath import JSONPathError
 from jsonpath import compile as compile_path
 from pydantic import ValidationError
 
-from services.identity.core import signatures
+from services.identity.core import signatures, tokens
 from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
 from services.identity.core.verdict import RefusedError
 from services.runtime.config import ConfigError
@@ -34,16 +34,20 @@ def load(place: Path | None) -> TrustBundle:
     if place is None:
         return TrustBundle(certificates=shipped())
     if place.is_file():
-        return _checked(place, _parsed(place, place.read_text()))
+        return _checked(place, _parsed(place, _text(place)))
     if not place.is_dir():
         raise BundleError(f"{place}: there is no such trust bundle; make one with: muster identity bundle init {place}")
     settings = place / "trust.yaml"
-    told = _read_yaml(settings) if settings.is_file() else {}
-    for issuer in told.get("issuers", ()):
+    if not settings.is_file():
+        # Going on without it would mean to forget every issuer because a file is missing.
+        raise BundleError(f"{settings}: missing; make one with: muster identity bundle init {place}")
+    told = _read_yaml(settings)
+    issuers = told.get("issuers")
+    for issuer in issuers if isinstance(issuers, list) else ():
         if isinstance(issuer, dict) and "jwks" in issuer:
             issuer["keys"] = _jwks(place / str(issuer.pop("jwks")))
     told["certificates"] = [one.model_dump(mode="json") for one in (*shipped(), *_own(place / "ec2"))]
-    return _checked(place, _parsed(settings, json.dumps(told)))
+    return _checked(place, _parsed(settings, json.dumps(told, default=str)))
 
 
 def shipped() -> tuple[Certificate, ...]:
@@ -63,13 +67,22 @@ def _own(folder: Path) -> tuple[Certificate, ...]:
         for one in sorted((folder / method.value).glob("*.pem")):
             # Several certificates of a region are told apart after a dot: us-east-2.mine.pem
             region = one.name.split(".")[0]
-            found.append(Certificate(region=region, method=method, pem=one.read_text()))
+            found.append(Certificate(region=region, method=method, pem=_text(one)))
     return tuple(found)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as cause:
+        raise BundleError(f"{file}: {cause.strerror}") from cause
+    except UnicodeDecodeError as cause:
+        raise BundleError(f"{file}: not text: {cause}") from cause
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        told = yaml.safe_load(file.read_text()) or {}
+        told = yaml.safe_load(_text(file)) or {}
     except yaml.YAMLError as cause:
         raise BundleError(f"{file}: not YAML: {cause}") from cause
     if not isinstance(told, dict):
@@ -79,9 +92,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 
 def _jwks(file: Path) -> Any:  # noqa: ANN401 - checked with the whole
     try:
-        told = json.loads(file.read_text())
-    except OSError as cause:
-        raise BundleError(f"{file}: {cause.strerror}; it is named as jwks in trust.yaml") from cause
+        told = json.loads(_text(file))
     except ValueError as cause:
         raise BundleError(f"{file}: not JSON: {cause}") from cause
     if not isinstance(told, dict) or not isinstance(told.get("keys"), list):
@@ -125,8 +136,18 @@ def _check_issuer(place: Path, issuer: Issuer) -> None:
         raise BundleError(f"{place}: the keys of {issuer.name} are not public: a trust bundle holds no secrets")
     if not issuer.keys and not issuer.discovery:
         raise BundleError(f"{place}: {issuer.name} has neither keys nor jwks nor discovery: true")
+    if issuer.keys and not any(_fits(key, algorithm) for key in issuer.keys for algorithm in issuer.algorithms):
+        raise BundleError(f"{place}: none of the keys of {issuer.name} is for {' or '.join(issuer.algorithms)}")
     for name, path in issuer.attributes.items():
         try:
             compile_path(path)
         except JSONPathError as cause:
             raise BundleError(f"{place}: attribute {name} of {issuer.name}: {path}: {cause}") from cause
+
+
+def _fits(key: dict[str, Any], algorithm: str) -> bool:
+    try:
+        tokens.public_key(key, algorithm)
+    except tokens.NoKeyError:
+        return False
+    return True

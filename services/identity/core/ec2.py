@@ -20,6 +20,8 @@ _PARTITIONS = {
     "us-gov-": "aws-us-gov",
     "us-iso-": "aws-iso",
     "us-isob-": "aws-iso-b",
+    "us-isof-": "aws-iso-f",
+    "eu-isoe-": "aws-iso-e",
     "eusc-": "aws-eusc",
 }
 Place = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,5}(-[a-z0-9]+)+$", max_length=63)]
@@ -51,7 +53,9 @@ def verify(bundle: TrustBundle, credential: Ec2Credential, at: datetime) -> tupl
             CredentialReason.UNKNOWN_ISSUER,
             f"the trust bundle has no {method.value} certificate of the region {document.region}",
         )
-    chosen = _signed_by(candidates, method, text, credential.document.encode())
+    # Of a renewed certificate with the same key, the one that is valid counts.
+    candidates.sort(key=lambda one: not _valid(one, at))
+    chosen = _signed_by(candidates, method, text, _bytes(credential.document))
     _check_validity(chosen, at)
     aws = AwsIdentity(
         partition=partition_of(document.region),
@@ -102,6 +106,18 @@ def _signed_by(candidates: list[Certificate], method: Ec2Method, text: str, docu
         else:
             return candidate
     raise AssertionError("no candidates")  # pragma: no cover - the caller has some
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as cause:
+        raise RefusedError(CredentialReason.MALFORMED, "the document is no text") from cause
+
+
+def _valid(one: Certificate, at: datetime) -> bool:
+    cert = signatures.certificate(one.pem)
+    return cert.not_valid_before_utc <= at <= cert.not_valid_after_utc
 
 
 def _check_validity(chosen: Certificate, at: datetime) -> None:

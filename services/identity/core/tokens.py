@@ -4,6 +4,8 @@ RFC 7519 and RFC 8725; the clouds' own instance tokens are tokens of issuers of 
 """
 
 import json
+import math
+import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +19,13 @@ from services.identity.core.bundle import Issuer, IssuerKind, TrustBundle
 from services.identity.core.verdict import RefusedError
 
 Claims = dict[str, Any]
+_ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z0-9]+")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Names of machines are told apart by the fixed shape of these two."""
+
+
+class NoKeyError(Exception):
+    """It is no public key for this algorithm; the text says why."""
 
 
 class Proven(NamedTuple):
@@ -49,7 +58,7 @@ def verify_gcp(bundle: TrustBundle, token: str, at: datetime) -> tuple[Identity,
             "gcp",
             GcpIdentity,
             project=_text(machine, "project_id"),
-            zone=_text(machine, "zone"),
+            zone=_shaped(_ZONE, _text(machine, "zone"), "zone"),
             instance_id=_text(machine, "instance_id"),
             instance_name=machine.get("instance_name"),
             service_account=email if proven.claims.get("email_verified") is True else None,
@@ -71,7 +80,7 @@ def verify_azure(bundle: TrustBundle, token: str, at: datetime) -> tuple[Identit
         "azure",
         AzureIdentity,
         tenant=_text(proven.claims, "tid"),
-        subscription=resource[1].lower(),
+        subscription=_shaped(_GUID, resource[1].lower(), "subscription"),
         resource_group=resource[3].lower(),
         vm=resource[7].lower(),
     )
@@ -117,18 +126,29 @@ def _opened(token: str) -> tuple[Claims, Claims]:
 
 
 def _key(issuer: Issuer, header: Claims, algorithm: str) -> jwt.PyJWK:
-    """Return the issuer's key that the header names, or its only one where it names none."""
+    """Return the issuer's key that the header names, or its only one where it names none.
+
+    Of two with the same name the first counts: what the operator wrote stands before what was fetched.
+    """
     kid = header.get("kid")
     fitting = [key for key in issuer.keys if kid is None or key.get("kid") == kid]
-    if len(fitting) != 1:
+    if not fitting or (kid is None and len(fitting) > 1):
         known = ", ".join(str(key.get("kid")) for key in issuer.keys)[:200]
         told = "names no key" if kid is None else f"names the key {str(kid)[:80]}"
         raise RefusedError(CredentialReason.UNKNOWN_KEY, f"it {told}; {issuer.name} has {known}")
     try:
-        return jwt.PyJWK(fitting[0], algorithm)
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError) as cause:
-        words = f"the key {kid} of {issuer.name} is not for {algorithm}: {cause}"
-        raise RefusedError(CredentialReason.UNKNOWN_KEY, words[:300]) from cause
+        return public_key(fitting[0], algorithm)
+    except NoKeyError as cause:
+        words = f"the key {str(kid)[:80]} of {issuer.name} is not for {algorithm}: {cause}"
+        raise RefusedError(CredentialReason.UNKNOWN_KEY, words) from cause
+
+
+def public_key(key: dict[str, Any], algorithm: str) -> jwt.PyJWK:
+    """Return a JSON Web Key ready to verify with. Raises NoKeyError."""
+    try:
+        return jwt.PyJWK(key, algorithm)
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as cause:
+        raise NoKeyError(str(cause)[:200]) from cause
 
 
 def _check_audience(bundle: TrustBundle, claims: Claims) -> None:
@@ -156,7 +176,13 @@ def _seconds(claims: Claims, name: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError(CredentialReason.MALFORMED, f"{name} is not a number of seconds")
-    return float(value)
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise RefusedError(CredentialReason.MALFORMED, f"{name} is no time")
+    return seconds
 
 
 def _claim(claims: Claims, *path: str) -> Claims:
@@ -175,6 +201,12 @@ def _text(claims: Claims, name: str) -> str:
     return value
 
 
+def _shaped(shape: re.Pattern[str], text: str, name: str) -> str:
+    if not shape.fullmatch(text):
+        raise RefusedError(CredentialReason.CLAIM_MISSING, f"its {name} is {text[:80]}, which is none")
+    return text
+
+
 def _identity(kind: str, model: type[GcpIdentity] | type[AzureIdentity], **fields: object) -> Identity:
     try:
         return Identity.model_validate({kind: model.model_validate(fields)})
@@ -188,7 +220,10 @@ def _attributes(issuer: Issuer, claims: Claims) -> dict[str, str]:
     """Return the configured attributes; several values of one stand in one text, with commas between them."""
     found: dict[str, str] = {}
     for name, path in sorted(issuer.attributes.items()):
-        values = jsonpath.findall(path, claims)
+        try:
+            values = jsonpath.findall(path, claims)
+        except (jsonpath.JSONPathError, RecursionError) as cause:
+            raise RefusedError(CredentialReason.MALFORMED, f"attribute {name}: {cause}") from cause
         texts = [_scalar(value) for value in values if not isinstance(value, dict | list)]
         if texts:
             found[name] = ",".join(texts)[:1024]

@@ -10,6 +10,8 @@ from services.identity.core import ec2, tokens
 from services.identity.core.bundle import TrustBundle
 from services.identity.core.verdict import Accepted, Refusal, RefusedError
 
+LONGEST_MESSAGE = 800
+
 
 def verify(bundle: TrustBundle, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
     """Return what the credential proves at the broker time ``at``. Total: whatever the bytes, it never raises."""
@@ -17,14 +19,21 @@ def verify(bundle: TrustBundle, credential: Credential, claimed: Identity, at: d
         identity, method, key = _proven(bundle, credential, at)
         verified = Verified.model_validate({"method": method, "key": key, "bundle": bundle.digest, "at": at})
     except RefusedError as refused:
-        return refused.refusal
+        return _printable(refused.refusal)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        return Refusal(CredentialReason.CLAIM_MISSING, f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"[:300])
+        words = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        return _printable(Refusal(CredentialReason.CLAIM_MISSING, words))
     if identity.name != claimed.name:
         words = f"it proves to be {identity.name}, and claims to be {claimed.name}"
-        return Refusal(CredentialReason.IDENTITY_MISMATCH, words)
+        return _printable(Refusal(CredentialReason.IDENTITY_MISMATCH, words))
     return Accepted(identity, verified)
+
+
+def _printable(refusal: Refusal) -> Refusal:
+    """Bound the words, and escape what a stranger's claims may hold: they go into logs, records and objects."""
+    words = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in refusal.message[:LONGEST_MESSAGE])
+    return refusal._replace(message=words)
 
 
 def _proven(bundle: TrustBundle, credential: Credential, at: datetime) -> tuple[Identity, str, str]:
