@@ -1,13 +1,14 @@
 """What the sink did about a workload, or people had it do, in words: for the workload's story."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from schemas.codec import Rejection, decode_answer, decode_removal, decode_restore
 from schemas.message import instant, rfc3339
 from schemas.registrations import Ended, Refused, Registered
 from schemas.removals import Removal, Restore
-from schemas.topics import REGISTRATIONS, REMOVALS, RESTORES
+from schemas.topics import REGISTRATIONS, REMOVALS, RESTORES, WORKLOADS
+from services.replay.emitting import provenance
 
 _TAKEN_OUT = {
     REGISTRATIONS: ("answer", "taken out: the workload is forgotten"),
@@ -22,15 +23,21 @@ _DECODERS: dict[str, Callable[[bytes], Registered | Refused | Ended | Removal | 
 
 
 class Answer(NamedTuple):
-    """A record of ``muster.registrations``, ``muster.removals`` or ``muster.restores``."""
+    """A record of ``muster.registrations``, ``muster.removals`` or ``muster.restores``.
+
+    Of ``muster.workloads``, one that a replay emitted.
+    """
 
     offset: int
     timestamp: int
     value: bytes | None
     topic: str = REGISTRATIONS
+    headers: Sequence[tuple[str, bytes]] = ()
 
     def words(self, numbers: dict[str, int]) -> tuple[str, str]:
         """Return its type, and what it says; ``numbers`` are those of the sessions."""
+        if self.topic == WORKLOADS:
+            return "emitted", emitted(self.headers)
         if self.value is None:
             return _TAKEN_OUT[self.topic]
         told = _DECODERS[self.topic](self.value)
@@ -53,3 +60,10 @@ class Answer(NamedTuple):
                 return f"{whose}: {told.reason}: {told.message}"
             case Ended():
                 return f"{whose}, uid {told.uid}: {told.reason}: {told.message}"
+
+
+def emitted(headers: Sequence[tuple[str, bytes]]) -> str:
+    """Return in words what a replay wrote to a topic, by the headers of the record."""
+    told = provenance(list(headers))
+    of = f"the outcome at revision {told.get('revision')} again, by a replay of {told.get('source')}"
+    return f"{of} ({told.get('range')}), by {told.get('who')}: {told.get('why')}"

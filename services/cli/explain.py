@@ -30,6 +30,7 @@ from services.processor.settings import ProcessorSettings
 from services.replay.core.agreement import disagreement
 from services.replay.core.chapters import Story
 from services.replay.core.story import Teller
+from services.replay.emitting import provenance
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import answered, close, partition_count, read_to_end, reader
 from services.runtime.topics import existing
@@ -93,10 +94,10 @@ class _Known:
             self.keys.add(key)
             if not self._asked.means(key):
                 continue
-            if topic != WORKLOADS:
-                answer = Answer(record.offset, record.timestamp, record.value, topic)
+            if topic != WORKLOADS or provenance(list(record.headers)):
+                answer = Answer(record.offset, record.timestamp, record.value, topic, record.headers)
                 self.answers.setdefault(record.key, []).append(answer)
-            else:
+            if topic == WORKLOADS:
                 self._state(record.key, record.value)
 
     def _state(self, key: bytes, value: bytes | None) -> None:

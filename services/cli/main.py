@@ -24,7 +24,17 @@ GROUPS = {
 }
 """Groups of commands, by where their typer app is: imported only when one of theirs is run or completed."""
 
+PLUGIN = "kubectl muster"
+"""What a user types where kubectl runs us."""
+
 _SERVICE = "Exit codes: 0 drained after SIGTERM or SIGINT; 1 crashed; 2 the configuration cannot be used."
+
+
+EXIT_CODES = (
+    "Exit codes: 0 done, and as it should be; 1 what was looked at is not so, or a service crashed; 2 wrong usage or "
+    "configuration, nothing was done; 3 told, but the topics say otherwise (explain); 130 interrupted, after what was "
+    "there; 141 whoever read stdout left. Each command says in its --help what they mean there."
+)
 
 
 class LazyGroup(TyperGroup):
@@ -37,6 +47,10 @@ class LazyGroup(TyperGroup):
             module, _, attribute = GROUPS[name].partition(":")
             command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
             command.name = name
+        if ctx.info_name == PLUGIN and command is not None:
+            from services.cli.plugin import renamed
+
+            renamed(command, self.list_commands(ctx))
         return name, command, rest
 
 
@@ -46,6 +60,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
     help="The roll call of a service mesh: who is there, who they really are, and what configuration they were given.",
 )
 

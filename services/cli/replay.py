@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from schemas.topics import EVENTS
+from services.cli.asking import Who, Yes
 from services.cli.comparison import compared
+from services.cli.emission import Emission, EmitTo, EmitWhy, emission_of
 from services.cli.options import EXIT_USAGE, EXIT_WRONG, Assignments, Config, Servers, settings_of
 from services.cli.printing import EXIT_INTERRUPTED, faults_told
 from services.cli.progress import Meter
@@ -40,6 +42,7 @@ class Wanted:
     fail_on: tuple[FailOn, ...]
     expected: dict[str, Any] | None
     compare: bool
+    emission: Emission
 
 
 @app.command(
@@ -78,12 +81,16 @@ def replay(
         str | None,
         typer.Option("--compare", metavar="live", help="Compare the states at the end with muster.workloads."),
     ] = None,
+    emit: EmitTo = None,
+    why: EmitWhy = None,
+    who: Who = None,
+    yes: Yes = False,
     output: Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")] = Output.TABLE,
     servers: Servers = None,
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
-    """Fold the log again by the processor's own rules, and print the transitions; nothing on the cluster changes.
+    """Fold the log again by the processor's own rules, and print the transitions; nothing changes without --emit.
 
     The fold begins where the log begins, so that it is right; --from, --to, -n and -l choose what is shown of it. What
     depends on records that are not there (retention, a recording that begins later) is marked with a ?. Give the
@@ -100,6 +107,8 @@ def replay(
       muster replay night.jsonl.zst --fail-on removal --fail-on uncertain
 
       muster replay --compare live >/dev/null
+
+      muster replay -l workload=jwt-corp--ann --emit muster.workloads --why "it was lost there"
     """
     if against not in {None, "live"}:
         raise typer.BadParameter(f"--compare {against}: expected live")
@@ -110,7 +119,13 @@ def replay(
     folded = selected(fold_from, end, partitions)
     settings = settings_of(ProcessorSettings, "replay", config, servers, assignments)
     wanted = Wanted(
-        where, folded, shown, tuple(fail_on or ()), _expected(expect) if expect else None, against is not None
+        where,
+        folded,
+        shown,
+        tuple(fail_on or ()),
+        _expected(expect) if expect else None,
+        against is not None,
+        emission_of(emit, who, why),
     )
     printer = Printer(output)
     codes: list[int] = []
@@ -120,6 +135,7 @@ def replay(
 
     with faults_told():
         shutdown.run(run)
+    wanted.emission.finish(settings.kafka, codes[0], yes=yes)
     raise typer.Exit(codes[0])
 
 
@@ -135,6 +151,7 @@ async def _replay(wanted: Wanted, settings: ProcessorSettings, printer: Printer,
                     if shows.takes(happening):
                         meter.hide()
                         tally.take(happening)
+                        wanted.emission.take(happening)
                         printer.show(happening)
                 done += len(item.records) if isinstance(item, Chunk) else 0
                 meter(done, found.total)
@@ -147,6 +164,7 @@ async def _replay(wanted: Wanted, settings: ProcessorSettings, printer: Printer,
     if stopping.is_set():
         notes.append("interrupted: what follows is of a part")
     printer.summary(summary(refold, tally), notes)
+    wanted.emission.replayed(found, refold, to_its_end=found.live is not None and wanted.folded.end is None)
     wrong = failures(wanted.fail_on, refold, tally)
     if wanted.expected is not None:
         wrong += unexpected(wanted.expected, refold)

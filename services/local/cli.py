@@ -21,7 +21,7 @@ _err = Console(stderr=True)
 Folder = Annotated[Path, typer.Option("--folder", envvar="MUSTER_LOCAL_DIR", help="where the stack keeps its state")]
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 up, and every part ready; 1 a part did not come up (its last words are told).")
 def up(
     folder: Folder = DEFAULT_FOLDER,
     *,
@@ -73,7 +73,7 @@ def described(part: str, told: dict[str, Any]) -> str:
     return f"{name}: {told['what'] or told['state']}"
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 down, also where nothing was up.")
 def down(folder: Folder = DEFAULT_FOLDER) -> None:
     """End the stack and everything that was started with it. Its data stays; `up --fresh` begins anew."""
     _err.print("The local stack is down." if _end(folder) else "No local stack was up.")
@@ -88,7 +88,7 @@ def _end(folder: Path) -> bool:
     return True
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 up; 1 not up, or what was asked for is not there.")
 def status(
     folder: Folder = DEFAULT_FOLDER,
     output: Annotated[str, typer.Option("-o", "--output", help="text, json, kubeconfig or bootstrap")] = "text",
@@ -121,7 +121,7 @@ def status(
                 typer.echo(f"{name:<15} {standing}")
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 printed; 1 there is no such log (those that are there are named).")
 def logs(name: str, folder: Folder = DEFAULT_FOLDER) -> None:
     """Print the log of a part: kafka, kube, or a program that was started with the stack.
 

@@ -1,11 +1,15 @@
+import importlib
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from services.cli.main import app
+from services.cli.main import EXIT_CODES, GROUPS, app
 
 HEAVY = ("aiokafka", "faust", "kubernetes", "pydantic", "aiohttp", "structlog")
 
@@ -58,3 +62,30 @@ def test_written_schemas_are_found_equal_and_a_changed_one_is_named(tmp_path: Pa
     assert done.exit_code == 1
     for words in ("tick.json: differs", "resumed.json: missing", "extra.json: no such message", "muster schemas write"):
         assert words in done.output
+
+
+def test_help_of_muster_has_the_table_of_exit_codes() -> None:
+    words = " ".join(CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output.split())
+    assert "Exit codes: 0 done, and as it should be; 1 what was looked at is not so" in words
+
+
+def test_every_command_says_what_its_exit_codes_mean() -> None:
+    """Those whose group is entered lazily too; and none has a code that the main table does not know."""
+    silent, known = [], set(re.findall(r"\b\d+\b", EXIT_CODES))
+    for path, epilog in _epilogs():
+        if "Exit codes:" not in epilog:
+            silent.append(path)
+        elif strange := set(re.findall(r"(?:Exit codes:|;|and) (\d+)\b", epilog)) - known:
+            silent.append(f"{path}: {strange}")
+    assert silent == []
+
+
+def _epilogs() -> Iterator[tuple[str, str]]:
+    root = typer.main.get_command(app)
+    for name in root.commands:  # type: ignore[attr-defined]
+        command = root.commands[name]  # type: ignore[attr-defined]
+        if name in GROUPS:
+            module, _, attribute = GROUPS[name].partition(":")
+            command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+        for inner, one in getattr(command, "commands", {"": command}).items():
+            yield f"{name} {inner}".strip(), one.epilog or ""
