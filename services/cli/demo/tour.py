@@ -60,7 +60,8 @@ class Tour:
     async def gather(self) -> None:
         """Kafka, processor and agents: the roll call is there before Kubernetes is."""
         words = (
-            "A real Kafka starts; on it run the processor and 12 agents of EC2 machines in two WorkloadGroups. "
+            "A real Kafka starts; on it run the processor and 12 agents of EC2 machines in two WorkloadGroups. Each "
+            "proves who it is by a signed document, here of a mint that the processor's trust bundle believes in. "
             "The roll call lives in the topics, so it can be read at once, while a real Kubernetes API is still being "
             "built (once, minutes; afterwards it comes from the cache)."
         )

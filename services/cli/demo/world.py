@@ -1,6 +1,7 @@
 """The world of the demo: the local stack, Muster's programs on it, and the machines."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from schemas.credentials import Credential
+from services.identity.issuing import Mint
 from services.local import crds
 from services.local.cli import described
 from services.local.remote import Running, forget
@@ -21,6 +24,7 @@ MISSED_WINDOWS = 3
 GRACE_WINDOWS = 12
 RATINGS, LEDGER = "bookinfo/ratings", "payments/ledger"
 FLEET = 10
+ACCOUNT, ZONE = "123456789012", "us-east-2b"
 
 
 class Machine(NamedTuple):
@@ -38,17 +42,19 @@ class Machine(NamedTuple):
     @property
     def war(self) -> str:
         """Name of its WAR."""
-        return f"{self.group.split('/')[1]}-aws-aws-123456789012-us-east-2b-ec2-{self.instance}"
+        return f"{self.group.split('/')[1]}-aws-aws-{ACCOUNT}-{ZONE}-ec2-{self.instance}"
 
-    def identity(self) -> dict[str, Any]:
-        """Return its identity file."""
-        aws = {"partition": "aws", "account": "123456789012", "region": "us-east-2", "zone": "us-east-2b"}
+    def identity(self, mint: Mint) -> dict[str, Any]:
+        """Return its identity file, with the document that the mint signs as EC2's metadata service would."""
+        aws = {"partition": "aws", "account": ACCOUNT, "region": "us-east-2", "zone": ZONE}
+        shown = Credential(ec2=mint.ec2(self.instance, ZONE, ACCOUNT, self.address))
         registration = {
             "host": {"addresses": [{"ip": self.address, "type": "VPC"}]},
             "sidecar": {"istio": {"version": "1.29.0"}},
             "workload": {"labels": {"version": "v5"}},
         }
-        return {"identity": {"aws": {**aws, "ec2": {"instanceId": self.instance}}}, "registration": registration}
+        identity = {"aws": {**aws, "ec2": {"instanceId": self.instance}}}
+        return {"identity": identity, "registration": registration, "credential": json.loads(shown.to_json())}
 
 
 RATER = Machine(RATINGS, "i-1234567890abcdef0", "172.31.5.254")
@@ -62,6 +68,9 @@ class World:
         self.stack = stack
         self.bootstrap_servers = ""
         self.kubeconfig: Path | None = None
+        self.mint = Mint(stack.folder.absolute() / "mint")
+        self.bundle = self.mint.folder / "trust.json"
+        self.mint.write_bundle(self.bundle)
 
     async def kafka(self, tell: Callable[[str], None]) -> None:
         """Wait for Kafka and create the topics; ``tell`` is told how far it is."""
@@ -83,24 +92,26 @@ class World:
             await asyncio.sleep(0.1)
 
     async def processor(self) -> None:
-        """Start the processor, with windows of a second."""
+        """Start the processor, with windows of a second and the mint's trust bundle."""
         rules = {"window_ms": WINDOW_MS, "missed_windows": MISSED_WINDOWS, "grace_windows": GRACE_WINDOWS}
-        await self._program("processor", ["processor", *(f"--set=rules.{key}={value}" for key, value in rules.items())])
+        settings = [f"--set=rules.{key}={value}" for key, value in rules.items()]
+        await self._program("processor", ["processor", f"--set=trust.bundle={self.bundle}", *settings])
 
     async def sink(self) -> None:
         """Start the sink."""
         await self._program("sink", ["sink"], {"KUBECONFIG": str(self.kubeconfig)})
 
     async def fleet(self) -> None:
-        """Start ten agents in one process, spread over the two groups."""
-        arguments = ["fleet", str(FLEET), f"--set=groups=[{RATINGS}, {LEDGER}]", *_PACING]
+        """Start ten agents in one process, spread over the two groups; the mint signs for them."""
+        issuer = f"--set=issuer={self.mint.folder}"
+        arguments = ["fleet", str(FLEET), f"--set=groups=[{RATINGS}, {LEDGER}]", issuer, *_PACING]
         await self._program("fleet", arguments)
 
     async def agent(self, machine: Machine) -> int:
         """Start the agent of one machine, as a process of its own; return its pid."""
         file = self.stack.folder / "machines" / f"{machine.instance}.yaml"
         file.parent.mkdir(exist_ok=True)
-        file.write_text(yaml.safe_dump(machine.identity(), sort_keys=False))
+        file.write_text(yaml.safe_dump(machine.identity(self.mint), sort_keys=False))
         namespace, group = machine.group.split("/")
         settings = {
             "namespace": namespace,
