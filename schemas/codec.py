@@ -6,6 +6,7 @@ Decoding never raises: it returns the message, or a ``Rejection`` whose reason c
 
 import json
 import re
+from binascii import unhexlify
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -33,7 +34,7 @@ _validate_event = _EVENT.validator.validate_json
 _PLAIN_HEAD = b'{"v":1,"type":"heartbeat","session":"'
 _PLAIN_SESSION = slice(len(_PLAIN_HEAD), len(_PLAIN_HEAD) + 36)
 _PLAIN_TAIL = re.compile(
-    rb'","seq":(0|[1-9]\d{0,17})(?:,"link":"([0-9a-f]{64})")?(?:,"workload":(\{.*\}))?(?:,"sentAt":"20\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])'
+    rb'","seq":(0|[1-9]\d{0,17})(?:,"link":"((?s:.{64}))")?(?:,"workload":(\{.*\}))?(?:,"sentAt":"20\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])'
     rb"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
     rb'T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z")?\}'
 ).fullmatch
@@ -59,14 +60,8 @@ def decode_event(key: bytes | None, value: bytes | None) -> Event | Rejection:
     return _untold(event) or _key_fault(key, event) or event
 
 
-class PlainHeartbeat(NamedTuple):
-    """What stands in a heartbeat as our agents write it."""
-
-    seq: int
-    link: bytes | None
-    """In hexadecimal."""
-    workload: bytes | None
-    """The introduction's bytes, unread."""
+PlainHeartbeat = tuple[int, bytes | None, bytes | None]
+"""What stands in a heartbeat as our agents write it: seq, link (raw), and the introduction's bytes, unread."""
 
 
 def plain_heartbeat(value: bytes, session: str) -> PlainHeartbeat | None:
@@ -78,7 +73,17 @@ def plain_heartbeat(value: bytes, session: str) -> PlainHeartbeat | None:
     if not value.startswith(_PLAIN_HEAD) or value[_PLAIN_SESSION] != session.encode():
         return None
     found = _PLAIN_TAIL(value, _PLAIN_SESSION.stop)
-    return PlainHeartbeat(int(found[1]), found[2], found[3]) if found else None
+    if found is None:
+        return None
+    seq, link, workload = found.groups()
+    if link is None:
+        return int(seq), None, workload
+    try:
+        raw = unhexlify(link)
+    except ValueError:
+        return None
+    # Checked here, as the pattern would take four times as long to look at each digit.
+    return (int(seq), raw, workload) if link == link.lower() else None
 
 
 def decode_workload(value: bytes) -> Workload | Rejection:

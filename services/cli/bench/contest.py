@@ -13,6 +13,7 @@ from services.cli.bench.figures import Rate, Sample, steady
 from services.cli.bench.load import Load, fill
 from services.cli.bench.sampling import Task
 from services.cli.bench.worker import ProcessorRun
+from services.identity.issuing import Mint
 from services.local.child import StartError
 from services.local.kafka import Kafka
 from services.runtime import kafka, topics
@@ -34,14 +35,20 @@ class ContestError(RuntimeError):
 
 @dataclass
 class Contest:
-    """One measurement; ``say`` is told what is being done."""
+    """One measurement; ``say`` is told what is being done. Where nothing is ``proven``, there are no links to check."""
 
     workloads: int
     heartbeats: int
     rounds: int
     per_record: int
+    proven: bool
     folder: Path
     say: Callable[[str], None]
+
+    @property
+    def bundle(self) -> Path:
+        """What those who verify are given to trust."""
+        return self.folder / "trust.json"
 
     async def run(self, servers: str | None) -> dict[str, list[Rate]]:
         """Return the rates of each contestant, round by round."""
@@ -81,18 +88,20 @@ class Contest:
             await consumer.stop()
         if any(ends.values()):
             raise ContestError(f"{EVENTS} at {settings.bootstrap_servers} has records: measure on an empty Kafka")
-        return await fill(settings, self.workloads, self.heartbeats, PAUSE_S)
+        mint = Mint(self.folder / "mint")
+        mint.write_bundle(self.bundle)
+        return await fill(settings, self.workloads, self.heartbeats, PAUSE_S, mint if self.proven else None)
 
     async def _contestant(self, name: str, settings: KafkaSettings, load: Load) -> list[Sample]:
         if name == PROCESSOR:
-            return await ProcessorRun(settings, load, WINDOW_MS, self.folder).samples(LONGEST_S)
+            return await ProcessorRun(settings, load, WINDOW_MS, self.bundle).samples(LONGEST_S)
         if name == BARE:
             return await self._peer("bare", settings, load.records)
         return await self._peer("per_record", settings, min(self.per_record, load.records))
 
     async def _peer(self, module: str, settings: KafkaSettings, records: int) -> list[Sample]:
         """Run one of the other two as a process of its own and return what it printed."""
-        task = Task(settings.bootstrap_servers, records)
+        task = Task(settings.bootstrap_servers, records, str(self.bundle))
         peer = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

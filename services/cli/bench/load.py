@@ -1,6 +1,7 @@
-"""A log to measure against: connects, heartbeats as agents send them, and the ticks between, on the real broker."""
+"""A log to measure against: proven connects, heartbeats with their links, the ticks between, on the real broker."""
 
 import asyncio
+import secrets
 import time
 import uuid
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
+from schemas.credentials import Credential, Proof
 from schemas.events import (
     Address,
     AddressType,
@@ -22,11 +24,14 @@ from schemas.events import (
     Registration,
     Sidecar,
     Tick,
+    Trusted,
     WorkloadReport,
 )
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
+from services.agent.core.chain import LINK_BYTES, HashChain
+from services.identity.issuing import Mint
 from services.runtime import kafka
 from services.runtime.config import KafkaSettings
 
@@ -54,23 +59,51 @@ class Load(NamedTuple):
         return 2000 * len(self.ends) + self.workloads
 
 
-class _Workload:
-    """One agent, as far as its records go."""
+class Speaker:
+    """One agent, as far as its records go; without a mint it proves nothing and shows no links."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, mint: Mint | None) -> None:
         self.introduction = introduction(number)
         self.key = self.introduction.key.to_bytes()
         self.session = str(uuid.uuid4())
         self.seq = number % INTRODUCED_EVERY
+        self._shown = Credential(ec2=mint.ec2(instance(number))) if mint is not None else None
+        self._chain = HashChain.of(secrets.token_bytes(LINK_BYTES), self.seq) if mint is not None else None
 
     def connect(self, now: datetime) -> bytes:
-        event = Connect(session=self.session, seq=self.seq, workload=self.introduction, sent_at=now)
+        """Return what its session begins with."""
+        event = Connect(
+            session=self.session, seq=self.seq, workload=self.introduction, proof=self._proof(), sent_at=now
+        )
         return event.to_json()
 
     def heartbeat(self, now: datetime) -> bytes:
+        """Return its next heartbeat."""
         self.seq += 1
-        introduces = self.introduction if self.seq % INTRODUCED_EVERY == 0 else None
-        return Heartbeat(session=self.session, seq=self.seq, workload=introduces, sent_at=now).to_json()
+        introduces = self.seq % INTRODUCED_EVERY == 0
+        chain = self._chain
+        if chain is not None and chain.over_soon(self.seq):
+            self._chain = HashChain.of(secrets.token_bytes(LINK_BYTES), self.seq)
+        event = Heartbeat(
+            session=self.session,
+            seq=self.seq,
+            link=chain.link(self.seq) if chain is not None else None,
+            chain=self._chain.seen_from(self.seq) if self._chain is not None and self._chain is not chain else None,
+            workload=self.introduction if introduces else None,
+            proof=self._proof() if introduces else None,
+            sent_at=now,
+        )
+        return event.to_json()
+
+    def _proof(self) -> Proof | None:
+        if self._shown is None or self._chain is None:
+            return None
+        return Proof(credential=self._shown, chain=self._chain.seen_from(self.seq))
+
+
+def instance(number: int) -> str:
+    """Return the id of the machine of this number."""
+    return f"i-{number:017x}"
 
 
 def introduction(number: int) -> Introduction:
@@ -80,7 +113,7 @@ def introduction(number: int) -> Introduction:
         account="123456789012",
         region="us-east-2",
         zone="us-east-2b",
-        ec2=Ec2Instance(instance_id=f"i-{number:017x}"),
+        ec2=Ec2Instance(instance_id=instance(number)),
     )
     host = Host(addresses=(Address(ip=f"10.1.{number // 250 % 250}.{number % 250}", type=AddressType.VPC),))
     registration = Registration(
@@ -92,19 +125,23 @@ def introduction(number: int) -> Introduction:
     return Introduction(namespace="bookinfo", group="ratings", identity=Identity(aws=aws), registration=registration)
 
 
-async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, pause_s: float) -> Load:
-    """Append the log to an empty ``muster.events``; ``pause_s`` lies between its ticks."""
+async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, pause_s: float, mint: Mint | None) -> Load:
+    """Append the log of machines that ``mint`` signs for to an empty ``muster.events``; a pause lies between ticks."""
+    trusted = mint.bundle().digest if mint is not None else None
     partitions = await kafka.partition_count(settings, EVENTS)
-    homes: list[list[_Workload]] = [[] for _ in range(partitions)]
+    homes: list[list[Speaker]] = [[] for _ in range(partitions)]
     partitioner = DefaultPartitioner()
     everyone = list(range(partitions))
     for number in range(workloads):
-        workload = _Workload(number)
+        workload = Speaker(number, mint)
         homes[partitioner(workload.key, everyone, everyone)].append(workload)
     producer = await kafka.producer(settings, enable_idempotence=False, max_batch_size=256 * 1024, linger_ms=0)
     try:
         ends = await asyncio.gather(
-            *(_fill_partition(producer, n, home, heartbeats / workloads, pause_s) for n, home in enumerate(homes))
+            *(
+                _fill_partition(producer, n, home, heartbeats / workloads, pause_s, trusted)
+                for n, home in enumerate(homes)
+            )
         )
     finally:
         await producer.stop()
@@ -112,11 +149,13 @@ async def fill(settings: KafkaSettings, workloads: int, heartbeats: int, pause_s
 
 
 async def _fill_partition(
-    producer: AIOKafkaProducer, partition: int, home: Sequence[_Workload], each: float, pause_s: float
+    producer: AIOKafkaProducer, partition: int, home: Sequence[Speaker], each: float, pause_s: float, bundle: str | None
 ) -> tuple[int, int]:
     """Return how many heartbeats were written, and the partition's end."""
     owner = str(uuid.uuid4())
     now = datetime.now(UTC)
+    if bundle is not None:
+        await _append(producer, partition, [(CONTROL_KEY, Trusted(bundle=bundle, owner=owner).to_json())])
     end = await _append(producer, partition, [(w.key, w.connect(now)) for w in home])
     sent = 0
     for window in range(max(1, round(each / PER_WINDOW))):

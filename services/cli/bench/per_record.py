@@ -4,12 +4,15 @@ import logging
 import os
 import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
 import faust
 
 from schemas.topics import EVENTS, WORKLOADS
 from services.cli.bench.sampling import Report, Task
+from services.identity.given import GivenBundles
+from services.identity.loading import load
 from services.processor.core.record import Emit, Record, Store
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
@@ -35,11 +38,12 @@ def application(task: Task, rules: Rules) -> faust.App:
     table: Any = app.Table("presence", key_type=bytes, value_type=bytes, partitions=4)
     rolls: dict[int, Roll] = {}
     report = Report(task.records)
+    trust = GivenBundles([load(Path(task.bundle))])
 
     async def fold(stream: Any) -> None:  # noqa: ANN401 - Faust has no types here
         async for event in stream.events():
             message = event.message
-            roll = rolls.setdefault(message.partition, Roll(message.partition, rules))
+            roll = rolls.setdefault(message.partition, Roll(message.partition, rules, trust=trust))
             record = Record(message.offset, int(message.timestamp * 1000), message.key, message.value)
             for effect in roll.fold(record):
                 if isinstance(effect, Emit):

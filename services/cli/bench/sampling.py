@@ -15,6 +15,8 @@ class Task(NamedTuple):
 
     bootstrap_servers: str
     records: int
+    bundle: str
+    """File of the trust bundle that the log names."""
 
     @classmethod
     def parse(cls, line: str) -> Self:

@@ -26,14 +26,14 @@ EVERY_S = 0.1
 class ProcessorRun:
     """One run from a state of nothing, over the whole log."""
 
-    def __init__(self, settings: KafkaSettings, load: Load, window_ms: int, folder: Path) -> None:
+    def __init__(self, settings: KafkaSettings, load: Load, window_ms: int, bundle: Path) -> None:
         self._settings = settings
         self._load = load
         self._port = free()
         argv = [sys.executable, "-c", "from services.cli.main import main; main()", "processor"]
         argv += [f"--bootstrap-servers={settings.bootstrap_servers}", f"--set=http.port={self._port}"]
-        argv += [f"--set=rules.window_ms={window_ms}", "--log-format=json"]
-        self._child = Child("processor", argv, folder / "processor.log")
+        argv += [f"--set=rules.window_ms={window_ms}", f"--set=trust.bundle={bundle}", "--log-format=json"]
+        self._child = Child("processor", argv, bundle.parent / "processor.log")
 
     async def samples(self, within_s: float) -> list[Sample]:
         """Run until the log is read; return how far it was when. Raises StartError where it ends early."""

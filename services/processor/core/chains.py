@@ -41,26 +41,24 @@ class Chains:
     def __init__(self) -> None:
         self.newest: dict[bytes, tuple[int, bytes]] = {}
 
-    def next_link(self, key: bytes, chain: Commitment, seq: int, link: str | bytes | None) -> bool:
-        """Tell whether ``link`` is that of event ``seq``, beyond all seen before; remember it if so."""
+    def next_link(self, key: bytes, chain: Commitment, seq: int, link: bytes | None) -> bool:
+        """Tell whether ``link`` (raw) is that of event ``seq``, beyond all seen before; remember it if so."""
         if link is None:
             return False
-        raw = unhexlify(link)
         base, anchor = self.newest.get(key) or (chain.seq, unhexlify(chain.anchor))
         # The last link is the chain's secret: it proves a continuation, and no event of the session shows it.
-        if seq >= chain.seq + chain.length or seq <= base or not leads_to(raw, seq - base, anchor):
+        if seq >= chain.seq + chain.length or seq <= base or not leads_to(link, seq - base, anchor):
             return False
-        self.newest[key] = (seq, raw)
+        self.newest[key] = (seq, link)
         return True
 
     def shown(self, key: bytes, chain: Commitment, seq: int, link: str | None) -> bool:
         """Tell whether ``link`` is that of event ``seq``, which may be older than others already seen."""
         if link is None:
             return False
-        newest = self.newest.get(key)
+        newest, raw = self.newest.get(key), unhexlify(link)
         if seq > (chain.seq if newest is None else newest[0]):
-            return self.next_link(key, chain, seq, link)
-        raw = unhexlify(link)
+            return self.next_link(key, chain, seq, raw)
         if seq > chain.seq:
             return leads_to(raw, seq - chain.seq, unhexlify(chain.anchor))
         return (

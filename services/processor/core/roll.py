@@ -141,15 +141,17 @@ class Roll(Book):
             if row is None or row.presence is not _CONNECTED or offset <= row.revision:
                 return place
             beat = plain_heartbeat(value, row.session)
+            if beat is None:
+                return place
+            seq, link, workload = beat
             seen = highest(key)
             if (
-                beat is None
-                or beat.seq <= (row.seq if seen is None else seen)
-                or (beat.workload is not None and beat.workload != row.workload.encode())
-                or (row.chain is not None and not next_link(key, row.chain, beat.seq, beat.link))
+                seq <= (row.seq if seen is None else seen)
+                or (workload is not None and workload != row.workload.encode())
+                or (row.chain is not None and not next_link(key, row.chain, seq, link))
             ):
                 return place
-            sheet[key] = beat.seq
+            sheet[key] = seq
             self.position = offset + 1
         return len(records)
 

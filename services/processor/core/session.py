@@ -79,10 +79,13 @@ def _told(workload: Introduction | None, row: WorkloadRow) -> str:
     """Return the introduction as it is now: what was verified of it stays what it was."""
     if workload is None:
         return row.workload
+    told = workload.to_json().decode()
+    if told == row.workload:
+        return told
     if row.verified is not None:
         known = Introduction.model_validate_json(row.workload).identity
-        workload = workload.model_copy(update={"identity": known})
-    return workload.to_json().decode()
+        told = workload.model_copy(update={"identity": known}).to_json().decode()
+    return told
 
 
 def _here(book: Book, record: Appended, event: AgentEvent, effects: list[Effect], row: WorkloadRow) -> None:
