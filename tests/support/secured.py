@@ -1,8 +1,10 @@
 """A real Kafka with a second listener, which takes agents and services only over TLS and by password (SCRAM).
 
-The plain listener is for the broker itself and for the test, which is its administrator.
+The plain listener is for the broker itself and for the test, which is its administrator. With ``guarded``, the others
+may do only what they were given a right to, and the broker's log tells of each right that was used or missed.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import trustme
@@ -13,12 +15,17 @@ from services.local.ports import free, kept
 
 USER, PASSWORD = "muster", "roll-call"
 MECHANISM = "SCRAM-SHA-512"
+_AUTHORIZER = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+}
+_AUDIT = "-Dorg.slf4j.simpleLogger.log.kafka.authorizer.logger=debug"
 
 
 class SecuredKafka:
     """A broker, and how to reach it as one who has a password and trusts its certificate."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, users: Sequence[str] = (USER,), *, guarded: bool = False) -> None:
         folder.mkdir(parents=True)
         self.authority = folder / "ca.pem"
         authority = trustme.CA()
@@ -38,16 +45,23 @@ class SecuredKafka:
                 "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             ),
         }
-        self.kafka = Kafka(folder, properties, [f"{MECHANISM}=[name={USER},password={PASSWORD}]"])
+        scram = [f"{MECHANISM}=[name={user},password={PASSWORD}]" for user in users]
+        if guarded:
+            properties |= _AUTHORIZER
+        self.kafka = Kafka(folder, properties, scram, [_AUDIT] if guarded else [])
 
     @property
     def settings(self) -> dict[str, str]:
         """What a service is told to come in; keys as in ``KafkaSettings``."""
+        return self.settings_of(USER)
+
+    def settings_of(self, user: str) -> dict[str, str]:
+        """What is told to somebody to come in as ``user``."""
         return {
             "security_protocol": "SASL_SSL",
             "ssl_cafile": str(self.authority),
             "sasl_mechanism": MECHANISM,
-            "sasl_username": USER,
+            "sasl_username": user,
             "sasl_password": PASSWORD,
         }
 
