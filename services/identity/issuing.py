@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from schemas.credentials import Ec2Credential
 from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
 from services.identity.loading import shipped
+from services.runtime.config import ConfigError
 
 ISSUER = "https://mint.muster.invalid"
 """The claim ``iss`` of the mint's tokens; their issuer's short name is ``mint``."""
@@ -36,7 +37,7 @@ class Mint:
     """Keys, in a folder, and what is made with them."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the keys in ``folder``; make them where there are none."""
+        """Read the keys in ``folder``; make them where there are none. Raises ConfigError for what are no keys."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._ec2 = cast("rsa.RSAPrivateKey", _kept(folder / "ec2.key", lambda: rsa.generate_private_key(65537, 2048)))
@@ -49,15 +50,21 @@ class Mint:
         self._cert = self._certificate(folder / "ec2.pem")
 
     def _certificate(self, file: Path) -> x509.Certificate:
+        """Return the certificate of the key for documents; make one where there is none, or that of another key."""
         if file.is_file():
-            return x509.load_pem_x509_certificate(file.read_bytes())
+            try:
+                found = x509.load_pem_x509_certificate(file.read_bytes())
+            except ValueError as cause:
+                raise ConfigError(f"{file}: no certificate: {cause}; remove it, and a new one is made") from cause
+            if found.public_key() == self._ec2.public_key():
+                return found
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a Muster mint, for tests and development")])
         now = datetime.now(UTC)
         builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self._ec2.public_key())
         builder = builder.serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + _YEARS)
         made = builder.sign(self._ec2, hashes.SHA256())
-        file.write_bytes(made.public_bytes(_PEM))
+        _written(file, made.public_bytes(_PEM))
         return made
 
     def bundle(self, regions: Sequence[str] = ("us-east-2",), audience: str = "muster") -> TrustBundle:
@@ -79,9 +86,7 @@ class Mint:
     ) -> TrustBundle:
         """Write that bundle as one file, whole or not at all."""
         bundle = self.bundle(regions, audience)
-        half = file.with_suffix(".new")
-        half.write_text(bundle.model_dump_json(indent=1))
-        half.replace(file)
+        _written(file, bundle.model_dump_json(indent=1).encode(), mode=0o644)
         return bundle
 
     def ec2(
@@ -118,10 +123,20 @@ class Mint:
 
 
 def _kept(file: Path, make: Callable[[], PrivateKeyTypes]) -> PrivateKeyTypes:
-    """Return the private key in a file; make one where there is none."""
+    """Return the private key in a file; make one where there is none. Raises ConfigError."""
     if not file.is_file():
         plain = serialization.NoEncryption()
-        made = make().private_bytes(_PEM, serialization.PrivateFormat.PKCS8, plain)
-        file.touch(mode=0o600)
-        file.write_bytes(made)
-    return serialization.load_pem_private_key(file.read_bytes(), None)
+        _written(file, make().private_bytes(_PEM, serialization.PrivateFormat.PKCS8, plain))
+    try:
+        return serialization.load_pem_private_key(file.read_bytes(), None)
+    except ValueError as cause:
+        raise ConfigError(f"{file}: no private key of a mint: {cause}; remove it, and a new one is made") from cause
+
+
+def _written(file: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file whole or not at all."""
+    half = file.with_name(f"{file.name}.new")
+    half.unlink(missing_ok=True)
+    half.touch(mode=mode)
+    half.write_bytes(content)
+    half.replace(file)

@@ -17,7 +17,7 @@ from jsonpath import JSONPathError
 from jsonpath import compile as compile_path
 from pydantic import ValidationError
 
-from services.identity.core import signatures, tokens
+from services.identity.core import ec2, signatures, tokens
 from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
 from services.identity.core.verdict import RefusedError
 from services.runtime.config import ConfigError
@@ -62,12 +62,20 @@ def shipped() -> tuple[Certificate, ...]:
 
 
 def _own(folder: Path) -> tuple[Certificate, ...]:
+    if not folder.is_dir():
+        return ()
     found = []
-    for method in Ec2Method:
-        for one in sorted((folder / method.value).glob("*.pem")):
+    methods = [method.value for method in Ec2Method]
+    for inner in sorted(folder.iterdir()):
+        if inner.name not in methods:
+            # A misspelt folder whose certificates are silently not there is worse than none.
+            raise BundleError(f"{inner}: expected folders named {', '.join(methods)}")
+        for one in sorted(inner.glob("*.pem")):
             # Several certificates of a region are told apart after a dot: us-east-2.mine.pem
             region = one.name.split(".")[0]
-            found.append(Certificate(region=region, method=method, pem=_text(one)))
+            if not ec2.REGION.fullmatch(region):
+                raise BundleError(f"{one}: a certificate is named after its region, like us-east-2.pem")
+            found.append(Certificate(region=region, method=Ec2Method(inner.name), pem=_text(one)))
     return tuple(found)
 
 

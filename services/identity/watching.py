@@ -54,16 +54,20 @@ class Bundles:
             certificates=len(bundle.certificates),
         )
 
+    async def refresh(self, fetch: Fetch) -> None:
+        """Read the bundle once more; ``fetch`` adds the keys that issuers publish."""
+        try:
+            self.take(await fetch(load(self._place)))
+            self._complaint = ""
+        except (BundleError, OSError) as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                structlog.get_logger().error(
+                    "the trust bundle cannot be used; the one before stays in force", fault=self._complaint
+                )
+
     async def watch(self, fetch: Fetch, every_s: float = EVERY_S) -> None:
-        """Read the bundle again and again until cancelled; ``fetch`` adds the keys that issuers publish."""
+        """Read the bundle again and again until cancelled."""
         while True:
-            try:
-                self.take(await fetch(load(self._place)))
-                self._complaint = ""
-            except (BundleError, OSError) as error:
-                if str(error) != self._complaint:
-                    self._complaint = str(error)
-                    structlog.get_logger().error(
-                        "the trust bundle cannot be used; the one before stays in force", fault=self._complaint
-                    )
+            await self.refresh(fetch)
             await asyncio.sleep(every_s)
