@@ -13,6 +13,7 @@ from services.cli.sim import sim
 GROUPS = {
     "bench": "services.cli.bench:app",
     "events": "services.cli.events:app",
+    "identity": "services.cli.identity:app",
     "local": "services.local.cli:app",
     "override": "services.cli.override:app",
     "record": "services.cli.record:app",
@@ -269,6 +270,11 @@ def bench() -> None:
 @app.command()
 def events() -> None:
     """Read the records of muster.events, like kcat; nothing on the cluster changes."""
+
+
+@app.command()
+def identity() -> None:
+    """Say what a credential proves; make, show and check trust bundles; mint identities for development."""
 
 
 @app.command()

@@ -20,8 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
-from schemas.credentials import Ec2Credential
+from schemas.credentials import Credential, Ec2Credential, JwtCredential
+from schemas.identity import AwsIdentity, Ec2Instance, Identity, JwtIdentity
+from schemas.message import Message
 from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
+from services.identity.core.ec2 import REGION, partition_of
 from services.identity.loading import shipped
 from services.runtime.config import ConfigError
 
@@ -102,7 +105,7 @@ class Mint:
             "instanceType": "t3.micro",
             "pendingTime": "2026-11-23T00:00:00Z",
             "privateIp": ip,
-            "region": zone.rstrip("abcdefghijklmnopqrstuvwxyz"),
+            "region": region_of(zone),
             "version": "2017-09-30",
         }
         text = json.dumps(document, indent=2)
@@ -120,6 +123,35 @@ class Mint:
         now = int(time.time())
         told = {"iss": ISSUER, "sub": subject, "aud": audience, "iat": now, "nbf": now, "exp": now + int(lasts_s)}
         return jwt.encode(told | dict(claims or {}), self._jwt, algorithm="ES256", headers={"kid": KID})
+
+
+class Issued(Message):
+    """Who somebody is, and what proves it: an agent's identity file."""
+
+    identity: Identity
+    credential: Credential
+
+
+def machine(mint: Mint, instance_id: str, zone: str, account: str) -> Issued:
+    """Return an EC2 machine that the mint vouches for. Raises ValueError where it can be none."""
+    region = region_of(zone)
+    if not REGION.fullmatch(region) or region == zone:
+        raise ValueError(f"{zone} is no availability zone; expected one like us-east-2b")
+    ec2 = Ec2Instance(instance_id=instance_id)
+    aws = AwsIdentity(partition=partition_of(region), account=account, region=region, zone=zone, ec2=ec2)
+    return Issued(identity=Identity(aws=aws), credential=Credential(ec2=mint.ec2(instance_id, zone, account)))
+
+
+def subject(mint: Mint, name: str, claims: Mapping[str, Any], audience: str, lasts_s: float) -> Issued:
+    """Return the subject of one of the mint's tokens."""
+    token = mint.token(name, claims, audience, lasts_s)
+    identity = Identity(jwt=JwtIdentity(issuer=NAME, subject=name))
+    return Issued(identity=identity, credential=Credential(jwt=JwtCredential(issuer=NAME, token=token)))
+
+
+def region_of(zone: str) -> str:
+    """Return the region of an availability zone: ``us-east-2`` of ``us-east-2b``."""
+    return zone.rstrip("abcdefghijklmnopqrstuvwxyz")
 
 
 def _kept(file: Path, make: Callable[[], PrivateKeyTypes]) -> PrivateKeyTypes:
