@@ -123,11 +123,16 @@ def processor(
 
       muster processor --bootstrap-servers kafka:9092
     """
-    from services.cli.options import settings_of
+    from services.cli.options import EXIT_USAGE, settings_of
     from services.processor.main import run
     from services.processor.settings import ProcessorSettings
+    from services.runtime.config import ConfigError
 
-    run(settings_of(ProcessorSettings, "processor", config, servers, assignments, log_format))
+    try:
+        run(settings_of(ProcessorSettings, "processor", config, servers, assignments, log_format))
+    except ConfigError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
 
 
 @app.command(epilog=_SERVICE)

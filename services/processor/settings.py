@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from services.processor.core.rules import Rules
 from services.runtime.config import Section, ServiceSettings
@@ -60,6 +60,8 @@ class TrustSettings(Section):
     """The trust bundle, a folder or a file; none: AWS's certificates, which are part of Muster."""
     role_key: Path | None = None
     """Ed25519 private key (PEM) that signs what STS said of roles; none: roles are not asked for."""
+    sts_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#]+/?$")] | None = None
+    """Where STS is reached in the place of ``https://sts.<region>.amazonaws.com``: a proxy or a VPC's own endpoint."""
 
 
 class ProcessorSettings(ServiceSettings):

@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from schemas.credentials import Credential, Proof
+from schemas.credentials import Credential, Proof, StsRequest
 from schemas.events import Connect, Disconnect, Heartbeat, Introduction, Trusted
 from schemas.identity import Identity
 from schemas.message import instant
@@ -67,8 +67,14 @@ def prove(shown: Credential, claimed: Identity, at_ms: int) -> Identity | None:
 class ProvenSession:
     """The events of one session, as an agent writes them; ``before`` is the session it continues."""
 
-    def __init__(self, introduction: Introduction, session: str, before: "ProvenSession | None" = None) -> None:
-        self.introduction, self.session = introduction, session
+    def __init__(
+        self,
+        introduction: Introduction,
+        session: str,
+        before: "ProvenSession | None" = None,
+        role: StsRequest | None = None,
+    ) -> None:
+        self.introduction, self.session, self.role = introduction, session, role
         self.seq = 0
         self._chain = HashChain.of(hashlib.sha256(session.encode()).digest(), 0)
         self._tails = (before.tail,) if before is not None else ()
@@ -79,7 +85,7 @@ class ProvenSession:
         return self._chain.tail
 
     def _proof(self) -> Proof:
-        shown = credential(self.introduction.identity)
+        shown = credential(self.introduction.identity).model_copy(update={"iam_role": self.role})
         return Proof(credential=shown, chain=self._chain.seen_from(self.seq), continues=self._tails)
 
     def connect(self) -> Connect:
