@@ -39,7 +39,7 @@ def run(settings: ProcessorSettings) -> None:
     # The consumer's thread only fetches ahead: it gains less than it costs if it wrests the interpreter from the fold
     # every 5 ms.
     sys.setswitchinterval(SWITCH_S)
-    trust = Trusting(Bundles(settings.trust.bundle), role_key(settings.trust.role_key))
+    trust = Trusting(Bundles(settings.trust.bundle, settings.trust.kept), role_key(settings.trust.role_key))
     shutdown.run(lambda stopping: _serve(settings, trust, stopping))
 
 

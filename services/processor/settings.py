@@ -58,6 +58,8 @@ class TrustSettings(Section):
 
     bundle: Path | None = None
     """The trust bundle, a folder or a file; none: AWS's certificates, which are part of Muster."""
+    kept: Path | None = None
+    """Folder in which each bundle that was in force is kept, under its digest: what a replay of the log needs."""
     role_key: Path | None = None
     """Ed25519 private key (PEM) that signs what STS said of roles; none: roles are not asked for."""
     sts_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#]+/?$")] | None = None

@@ -8,7 +8,7 @@ import structlog
 from schemas.credentials import Credential, CredentialReason
 from services.identity.core.bundle import TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
-from services.identity.loading import BundleError
+from services.identity.loading import BundleError, load
 from services.identity.watching import Bundles
 from tests.support.notary import NOW, Notary, document
 from tests.unit.identity.test_documents import CLAIMED
@@ -120,3 +120,21 @@ async def test_what_issuers_publish_is_part_of_the_bundle_in_force(tmp_path: Pat
     bundles = Bundles(tmp_path / "trust.json")
     await bundles.refresh(fetch)
     assert isinstance(_judged(bundles), Accepted)
+
+
+async def test_each_bundle_that_was_in_force_is_kept_for_replays_under_its_digest(tmp_path: Path) -> None:
+    file, kept = tmp_path / "trust.json", tmp_path / "kept"
+    first = _written(file, Notary())
+    bundles = Bundles(file, kept)
+    second = _written(file)
+    await bundles.refresh(_as_it_is)
+    found = {one.name: load(one).digest for one in kept.iterdir()}
+    assert found == {f"{one.digest.replace(':', '-')}.json": one.digest for one in (first, second)}
+
+
+async def test_a_folder_that_cannot_keep_bundles_is_told_and_no_reason_to_end(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("a file")
+    with structlog.testing.capture_logs() as told:
+        bundles = Bundles(None, tmp_path / "kept")
+    assert bundles.current == load(None)
+    assert [line["event"] for line in told] == ["the trust bundle cannot be kept"]
