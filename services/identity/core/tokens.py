@@ -19,6 +19,7 @@ from services.identity.core.bundle import Issuer, IssuerKind, TrustBundle
 from services.identity.core.verdict import RefusedError
 
 Claims = dict[str, Any]
+LONGEST_ATTRIBUTE = 1024
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z0-9]+")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Names of machines are told apart by the fixed shape of these two."""
@@ -224,10 +225,24 @@ def _attributes(issuer: Issuer, claims: Claims) -> dict[str, str]:
             values = jsonpath.findall(path, claims)
         except (jsonpath.JSONPathError, RecursionError) as cause:
             raise RefusedError(CredentialReason.MALFORMED, f"attribute {name}: {cause}") from cause
-        texts = [_scalar(value) for value in values if not isinstance(value, dict | list)]
-        if texts:
-            found[name] = ",".join(texts)[:1024]
+        text = _joined([_scalar(value) for value in values if not isinstance(value, dict | list)])
+        if text is not None:
+            found[name] = text
     return found
+
+
+def _joined(values: list[str]) -> str | None:
+    """Return the values as one text, as many whole ones as fit: half of one could be the name of another.
+
+    A comma in a value is ``%2C``, and a percent sign ``%25``: nobody gets a second value by a comma in the first.
+    """
+    text: str | None = None
+    for value in values:
+        told = value.replace("%", "%25").replace(",", "%2C")
+        longer = told if text is None else f"{text},{told}"
+        if len(longer) <= LONGEST_ATTRIBUTE:
+            text = longer
+    return text
 
 
 def _scalar(value: Any) -> str:  # noqa: ANN401 - any JSON

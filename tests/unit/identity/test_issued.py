@@ -326,6 +326,24 @@ def test_attributes_are_taken_from_the_claims_by_their_paths() -> None:
 
 
 @pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (["a,admin"], "a%2Cadmin"),
+        (["a", "admin"], "a,admin"),
+        (["100%2C", ""], "100%252C,"),
+        (["a" * 1020, "admin-readonly", "b"], "a" * 1020 + ",b"),
+        (["a" * 1025], None),
+        ([], None),
+    ],
+)
+def test_the_values_of_an_attribute_can_be_told_apart_and_none_is_cut(groups: list[str], told: str | None) -> None:
+    found = _judged(IssuerKind.JWT, CORP.token(groups=groups))
+    assert isinstance(found, Accepted)
+    assert found.identity.jwt is not None
+    assert found.identity.jwt.attributes.get("groups") == told
+
+
+@pytest.mark.parametrize(
     ("subject", "name"),
     [
         ("ann", "jwt-corp--ann"),
