@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from schemas.credentials import Credential, Proof, StsRequest
+from schemas.credentials import Credential, Proof
 from schemas.events import Connect, Disconnect, Heartbeat, Introduction, Trusted
 from schemas.identity import Identity
 from schemas.message import instant
@@ -72,9 +72,10 @@ class ProvenSession:
         introduction: Introduction,
         session: str,
         before: "ProvenSession | None" = None,
-        role: StsRequest | None = None,
+        shown: Credential | None = None,
     ) -> None:
-        self.introduction, self.session, self.role = introduction, session, role
+        self.introduction, self.session = introduction, session
+        self.shown = shown if shown is not None else credential(introduction.identity)
         self.seq = 0
         self._chain = HashChain.of(hashlib.sha256(session.encode()).digest(), 0)
         self._tails = (before.tail,) if before is not None else ()
@@ -85,8 +86,7 @@ class ProvenSession:
         return self._chain.tail
 
     def _proof(self) -> Proof:
-        shown = credential(self.introduction.identity).model_copy(update={"iam_role": self.role})
-        return Proof(credential=shown, chain=self._chain.seen_from(self.seq), continues=self._tails)
+        return Proof(credential=self.shown, chain=self._chain.seen_from(self.seq), continues=self._tails)
 
     def connect(self) -> Connect:
         """Return its first event."""

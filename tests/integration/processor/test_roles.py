@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.codec import decode_event
-from schemas.credentials import StsRequest
 from schemas.events import RoleChecked
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS, WORKLOADS
@@ -18,7 +17,7 @@ from tests.integration.processor.house import House
 from tests.integration.processor.story import home
 from tests.support.eventually import eventually
 from tests.support.logs import introduction, session
-from tests.support.proofs import OWNER, ProvenSession, mint
+from tests.support.proofs import OWNER, ProvenSession, credential, mint
 from tests.support.sts import KEYS, REGION, StsServer, role_arn
 
 
@@ -32,8 +31,9 @@ def _machine(number: int, sts: StsServer, *, is_really: int | None = None) -> Pr
     """Return a machine that shows its role; STS knows the keys it shows as those of ``is_really``."""
     keys = KEYS._replace(access_key=f"AKID{number}")
     sts.knows(keys, role_arn(f"i-{is_really if is_really is not None else number:017x}"))
-    shown: StsRequest = caller.request(keys, REGION, "muster", datetime.now(UTC))
-    return ProvenSession(introduction(number), session(number), role=shown)
+    asked = caller.request(keys, REGION, "muster", datetime.now(UTC))
+    shown = credential(introduction(number).identity).model_copy(update={"iam_role": asked})
+    return ProvenSession(introduction(number), session(number), shown=shown)
 
 
 def _role(state: Workload | None) -> str | None:
@@ -73,8 +73,11 @@ async def test_a_role_that_sts_confirms_of_this_machine_stands_in_its_verified_i
     """And one of another machine, shown by this one, does not; nor what an agent writes in the processor's place."""
     worker = house.worker(trust__role_key=mint().folder / "processor.key", trust__sts_endpoint=sts.endpoint)
     await house.ready(worker)
-    its_own, borrowed, silent = _machine(1, sts), _machine(2, sts, is_really=1), _machine(3, sts)
-    silent.role = None
+    its_own, borrowed, silent = (
+        _machine(1, sts),
+        _machine(2, sts, is_really=1),
+        ProvenSession(introduction(3), session(3)),
+    )
     ends = dict.fromkeys(range(house.partitions), -1)
     for machine in (its_own, borrowed, silent):
         await _connect(house, machine)

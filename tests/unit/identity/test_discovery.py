@@ -1,13 +1,10 @@
 """Keys that issuers publish, from a server on loopback: fetched, kept while nobody answers, and never waited for."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import structlog
-from aiohttp import web
 
 from schemas.credentials import Credential, CredentialReason, JwtCredential
 from schemas.identity import Identity, JwtIdentity
@@ -16,58 +13,21 @@ from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
 from services.identity.discovery import LARGEST, Discovery
 from tests.support.notary import NOW, TokenSigner
+from tests.support.publisher import Publisher
 
 CORP = TokenSigner()
 
 
-class Publisher:
-    """An issuer's web server; what it says can be changed."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.keys: Any = {"keys": [CORP.jwk]}
-        self.says: dict[str, Any] = {}
-        self.status = 200
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def configuration(self, _request: web.Request) -> web.Response:
-        await self.open.wait()
-        told = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"} | self.says
-        return web.Response(text=json.dumps(told), status=self.status)
-
-    async def published(self, _request: web.Request) -> web.Response:
-        return web.Response(text=self.keys if isinstance(self.keys, str) else json.dumps(self.keys))
-
-    def issuer(self, name: str = "corp", **changed: object) -> Issuer:
-        """Return it as a trust bundle has it."""
-        return Issuer.model_validate({"name": name, "issuer": self.url, "discovery": True} | changed)
-
-    def proves(self, bundle: TrustBundle, name: str = "corp") -> Accepted | Refusal:
-        """Say what a token of this issuer proves."""
-        shown = Credential(jwt=JwtCredential(issuer=name, token=CORP.token(iss=self.url)))
-        return verify(bundle, shown, Identity(jwt=JwtIdentity(issuer=name, subject="ann")), NOW)
-
-
-async def _serving(publisher: Publisher) -> web.AppRunner:
-    app = web.Application()
-    app.router.add_get("/.well-known/openid-configuration", publisher.configuration)
-    app.router.add_get("/keys", publisher.published)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    publisher.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    return runner
+def _proves(publisher: Publisher, bundle: TrustBundle, name: str = "corp") -> Accepted | Refusal:
+    """Say what a token of this issuer proves."""
+    shown = Credential(jwt=JwtCredential(issuer=name, token=CORP.token(iss=publisher.url)))
+    return verify(bundle, shown, Identity(jwt=JwtIdentity(issuer=name, subject="ann")), NOW)
 
 
 @pytest.fixture
 async def publisher() -> AsyncIterator[Publisher]:
-    publisher = Publisher()
-    runner = await _serving(publisher)
-    yield publisher
-    publisher.open.set()
-    await runner.cleanup()
+    async with Publisher(CORP.jwk) as publisher:
+        yield publisher
 
 
 def _refused(found: Accepted | Refusal) -> CredentialReason:
@@ -77,9 +37,9 @@ def _refused(found: Accepted | Refusal) -> CredentialReason:
 
 async def test_the_keys_an_issuer_publishes_verify_its_tokens(publisher: Publisher) -> None:
     bundle = TrustBundle(issuers=(publisher.issuer(),))
-    assert _refused(publisher.proves(bundle)) is CredentialReason.KEYS_UNAVAILABLE
+    assert _refused(_proves(publisher, bundle)) is CredentialReason.KEYS_UNAVAILABLE
     completed = await Discovery().complete(bundle)
-    assert isinstance(publisher.proves(completed), Accepted)
+    assert isinstance(_proves(publisher, completed), Accepted)
     assert completed.digest != bundle.digest
 
 
@@ -102,7 +62,7 @@ async def test_what_the_operator_wrote_stands_before_what_is_published(publisher
     publisher.keys = {"keys": [TokenSigner("impostor").jwk]}
     completed = await Discovery().complete(TrustBundle(issuers=(publisher.issuer(keys=(CORP.jwk,)),)))
     assert len(completed.issuers[0].keys) == 2
-    assert isinstance(publisher.proves(completed), Accepted)
+    assert isinstance(_proves(publisher, completed), Accepted)
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -126,7 +86,7 @@ async def test_an_issuer_that_does_not_say_what_it_should_is_told_and_its_tokens
     vars(publisher).update(changed)
     with structlog.testing.capture_logs() as told:
         completed = await Discovery().complete(TrustBundle(issuers=(publisher.issuer(),)))
-    assert _refused(publisher.proves(completed)) is CredentialReason.KEYS_UNAVAILABLE
+    assert _refused(_proves(publisher, completed)) is CredentialReason.KEYS_UNAVAILABLE
     assert [(line["log_level"], line["issuer"]) for line in told] == [("warning", "corp")]
     assert words in told[0]["cause"]
 
@@ -137,24 +97,22 @@ async def test_an_issuer_that_nobody_can_reach_leaves_the_others_and_is_asked_ag
     discovery = Discovery(retry_s=0)
     with structlog.testing.capture_logs() as told:
         for _ in range(2):
-            assert isinstance(publisher.proves(await discovery.complete(bundle)), Accepted)
+            assert isinstance(_proves(publisher, await discovery.complete(bundle)), Accepted)
     assert [line["issuer"] for line in told] == ["dead", "dead"]
 
 
 async def test_an_issuer_that_never_answers_is_not_waited_for(publisher: Publisher) -> None:
-    slow = Publisher()
-    runner = await _serving(slow)
-    slow.open.clear()
-    bundle = TrustBundle(issuers=(slow.issuer("slow"), publisher.issuer()))
-    discovery = Discovery(patience_s=0.2)
-    completed = await discovery.complete(bundle)
-    assert isinstance(publisher.proves(completed), Accepted)
-    assert _refused(slow.proves(completed, "slow")) is CredentialReason.KEYS_UNAVAILABLE
-    slow.open.set()
-    completed = await Discovery().complete(bundle)
-    assert isinstance(slow.proves(completed, "slow"), Accepted)
-    await discovery.complete(bundle)
-    await runner.cleanup()
+    async with Publisher(CORP.jwk) as slow:
+        slow.open.clear()
+        bundle = TrustBundle(issuers=(slow.issuer("slow"), publisher.issuer()))
+        discovery = Discovery(patience_s=0.2)
+        completed = await discovery.complete(bundle)
+        assert isinstance(_proves(publisher, completed), Accepted)
+        assert _refused(_proves(slow, completed, "slow")) is CredentialReason.KEYS_UNAVAILABLE
+        slow.open.set()
+        completed = await Discovery().complete(bundle)
+        assert isinstance(_proves(slow, completed, "slow"), Accepted)
+        await discovery.complete(bundle)
 
 
 async def test_keys_that_were_fetched_once_stay_while_the_issuer_is_away(publisher: Publisher) -> None:
@@ -176,7 +134,7 @@ async def test_a_key_that_an_issuer_withdraws_verifies_nothing_after_the_next_fe
     publisher.keys = {"keys": [TokenSigner("next", kid="key-2").jwk]}
     discovery._due.clear()
     completed = await discovery.complete(bundle)
-    assert _refused(publisher.proves(completed)) is CredentialReason.UNKNOWN_KEY
+    assert _refused(_proves(publisher, completed)) is CredentialReason.UNKNOWN_KEY
 
 
 async def test_a_bundle_whose_issuers_publish_nothing_is_left_as_it_is() -> None:
