@@ -75,17 +75,24 @@ class Discovery:
 async def _fetched(issuer: Issuer) -> tuple[dict[str, Any], ...]:
     async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
         where = f"{issuer.issuer.rstrip('/')}/.well-known/openid-configuration"
-        configuration = await _json(http, where)
-        if configuration.get("issuer") != issuer.issuer:
-            raise DiscoveryError(f"{where} is of the issuer {configuration.get('issuer')!r}, not {issuer.issuer!r}")
-        place = str(configuration.get("jwks_uri"))
-        if where.startswith("https:") and not place.startswith("https:"):
-            raise DiscoveryError(f"what {where} names as jwks_uri is {place[:200]}: keys come over TLS or not at all")
+        place = keys_place(issuer.issuer, await _json(http, where))
         keys = (await _json(http, place)).get("keys")
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-        raise DiscoveryError(f"what {where} names as jwks_uri has no list of keys")
+        raise DiscoveryError(f"{place} has no list of keys")
     public = ({name: key[name] for name in _PUBLIC if isinstance(key.get(name), str)} for key in keys)
     return tuple(sorted(public, key=lambda key: str(key.get("kid"))))
+
+
+def keys_place(issuer: str, configuration: dict[str, Any]) -> str:
+    """Return where an issuer's keys are, by what its configuration says. Raises DiscoveryError."""
+    if configuration.get("issuer") != issuer:
+        raise DiscoveryError(f"the configuration of {issuer} is of the issuer {configuration.get('issuer')!r:.200}")
+    place = configuration.get("jwks_uri")
+    if not isinstance(place, str):
+        raise DiscoveryError(f"the configuration of {issuer} has no jwks_uri")
+    if issuer.startswith("https:") and not place.startswith("https:"):
+        raise DiscoveryError(f"the keys of {issuer} are at {place!r:.200}: they come over TLS or not at all")
+    return place
 
 
 async def _json(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:

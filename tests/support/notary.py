@@ -47,12 +47,33 @@ class Notary(NamedTuple):
         """Return its certificate as one of a region."""
         return Certificate(region=region, method=method, pem=_pem(self))
 
-    def rsa2048(self, document: str, algorithm: hashes.SHA256 | hashes.SHA512 | None = None) -> str:
+    def rsa2048(self, document: str) -> str:
         """Return a PKCS#7 signature with the document inside, as the metadata service has it."""
-        key, chosen = rsa_key(self.name), algorithm or hashes.SHA256()
+        return self._pkcs7(document)
+
+    def detached(self, document: str) -> str:
+        """Return a PKCS#7 signature without the document."""
+        return self._pkcs7(document, pkcs7.PKCS7Options.DetachedSignature)
+
+    def around(self, document: str, inside: str) -> str:
+        """Return a PKCS#7 signature over a document, with another one inside."""
+        info = cms.ContentInfo.load(base64.b64decode(self._pkcs7(document, pkcs7.PKCS7Options.NoAttributes)))
+        info["content"]["encap_content_info"]["content"] = inside.encode()
+        return base64.encodebytes(info.dump(force=True)).decode()
+
+    def twice(self, document: str) -> str:
+        """Return a PKCS#7 signature by two signers."""
+        return self._pkcs7(document, signers=2)
+
+    def _pkcs7(self, document: str, *options: pkcs7.PKCS7Options, signers: int = 1) -> str:
         cert = x509.load_pem_x509_certificate(_pem(self).encode())
-        builder = pkcs7.PKCS7SignatureBuilder().set_data(document.encode()).add_signer(cert, key, chosen)
-        return base64.encodebytes(builder.sign(serialization.Encoding.DER, _OPTIONS)).decode()
+        builder = pkcs7.PKCS7SignatureBuilder().set_data(document.encode())
+        for _ in range(signers):
+            builder = builder.add_signer(cert, rsa_key(self.name), hashes.SHA256())
+        chosen = {*_OPTIONS, *options}
+        if pkcs7.PKCS7Options.NoAttributes in chosen:
+            chosen.remove(pkcs7.PKCS7Options.NoCapabilities)
+        return base64.encodebytes(builder.sign(serialization.Encoding.DER, list(chosen))).decode()
 
     def signature(self, document: str) -> str:
         """Return a bare signature."""

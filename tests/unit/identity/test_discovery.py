@@ -11,7 +11,7 @@ from schemas.identity import Identity, JwtIdentity
 from services.identity.core.bundle import Issuer, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
-from services.identity.discovery import LARGEST, Discovery
+from services.identity.discovery import LARGEST, Discovery, DiscoveryError, keys_place
 from tests.support.notary import NOW, TokenSigner
 from tests.support.publisher import Publisher
 
@@ -68,7 +68,7 @@ async def test_what_the_operator_wrote_stands_before_what_is_published(publisher
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "it answers with an error": ({"status": 503}, "503"),
     "it is another issuer": ({"says": {"issuer": "https://other.invalid"}}, "is of the issuer 'https://other.invalid'"),
-    "it names no place of keys": ({"says": {"jwks_uri": None}}, "None"),
+    "it names no place of keys": ({"says": {"jwks_uri": None}}, "has no jwks_uri"),
     "its keys are no JSON": ({"keys": "<html>"}, "Expecting value"),
     "its keys are a list": ({"keys": []}, "is not a JSON object"),
     "it has no list of keys": ({"keys": {"keys": 1}}, "has no list of keys"),
@@ -135,6 +135,13 @@ async def test_a_key_that_an_issuer_withdraws_verifies_nothing_after_the_next_fe
     discovery._due.clear()
     completed = await discovery.complete(bundle)
     assert _refused(_proves(publisher, completed)) is CredentialReason.UNKNOWN_KEY
+
+
+def test_keys_of_an_issuer_with_tls_never_come_without_it() -> None:
+    corp = "https://corp.invalid"
+    assert keys_place(corp, {"issuer": corp, "jwks_uri": "https://keys.invalid/corp"}) == "https://keys.invalid/corp"
+    with pytest.raises(DiscoveryError, match="over TLS or not at all"):
+        keys_place(corp, {"issuer": corp, "jwks_uri": "http://keys.invalid/corp"})
 
 
 async def test_a_bundle_whose_issuers_publish_nothing_is_left_as_it_is() -> None:

@@ -62,6 +62,18 @@ def test_a_dsa_signature_of_the_older_regions_counts_for_pkcs7() -> None:
     assert found.verified.method == "ec2-pkcs7"
 
 
+def test_a_signature_that_stands_apart_from_the_document_is_one_of_it_and_no_other() -> None:
+    shown = Ec2Credential(document=document(), rsa2048=OURS.detached(document()))
+    assert isinstance(_judged(shown), Accepted)
+    other = document(instanceId="i-0fedcba9876543210")
+    assert _refused(_judged(shown.model_copy(update={"document": other}))) is R.BAD_SIGNATURE
+
+
+def test_a_certificate_for_weaker_signatures_does_not_count_for_the_best() -> None:
+    bundle = TrustBundle(certificates=(OURS.certificate(method=Ec2Method.PKCS7),))
+    assert _refused(_judged(OURS.shows(document()), bundle)) is R.UNKNOWN_ISSUER
+
+
 def test_sha_1_is_not_enough_for_rsa2048() -> None:
     shown = Ec2Credential(document=document(), rsa2048=DsaNotary().pkcs7(document()))
     assert _refused(_judged(shown)) is R.ALGORITHM_NOT_ALLOWED
@@ -140,6 +152,15 @@ BAD: dict[str, tuple[Callable[[], Ec2Credential], CredentialReason]] = {
     "signature of another document": (
         lambda: OURS.shows(document(instanceId="i-0fedcba9876543210")).model_copy(update={"document": document()}),
         R.BAD_SIGNATURE,
+    ),
+    "signature around another document": (
+        lambda: Ec2Credential(document=document(), rsa2048=OURS.around(document(), document(imageId="ami-0"))),
+        R.BAD_SIGNATURE,
+    ),
+    "two signers": (lambda: Ec2Credential(document=document(), rsa2048=OURS.twice(document())), R.MALFORMED),
+    "signature with a stranger's character": (
+        lambda: Ec2Credential(document=document(), signature="!" + OURS.signature(document())),
+        R.MALFORMED,
     ),
     "not JSON": (lambda: OURS.shows("no document"), R.MALFORMED),
     "a JSON list": (lambda: OURS.shows("[1,2]"), R.MALFORMED),

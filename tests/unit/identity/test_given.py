@@ -27,11 +27,13 @@ CHECKED = RoleChecked(
 )
 
 
-def _told(checked: RoleChecked, key: Ed25519PrivateKey = KEY) -> RoleChecked:
+def told(checked: RoleChecked, key: Ed25519PrivateKey = KEY) -> RoleChecked:
+    """Return it as a processor with this key says it."""
     return checked.model_copy(update={"signature": base64.b64encode(key.sign(checked.statement())).decode()})
 
 
-def _knows(key: Ed25519PrivateKey) -> TrustBundle:
+def knows(key: Ed25519PrivateKey) -> TrustBundle:
+    """Return a bundle that believes a processor with this key."""
     raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return TrustBundle(processors=(base64.b64encode(raw).decode(),))
 
@@ -51,10 +53,10 @@ def test_a_bundle_that_was_not_given_is_named_with_those_that_were() -> None:
 
 
 def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> None:
-    knows, other = _knows(KEY), _knows(Ed25519PrivateKey.generate())
-    given = GivenBundles([knows, other])
-    assert given.signed(knows.digest, _told(CHECKED))
-    assert not given.signed(other.digest, _told(CHECKED))
+    ours, other = knows(KEY), knows(Ed25519PrivateKey.generate())
+    given = GivenBundles([ours, other])
+    assert given.signed(ours.digest, told(CHECKED))
+    assert not given.signed(other.digest, told(CHECKED))
 
 
 @pytest.mark.parametrize(
@@ -71,5 +73,5 @@ def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> N
     ],
 )
 def test_what_was_altered_after_it_was_signed_does_not_count(changed: dict[str, str | None]) -> None:
-    knows = _knows(KEY)
-    assert not GivenBundles([knows]).signed(knows.digest, _told(CHECKED).model_copy(update=changed))
+    ours = knows(KEY)
+    assert not GivenBundles([ours]).signed(ours.digest, told(CHECKED).model_copy(update=changed))

@@ -279,6 +279,14 @@ def test_a_cloud_s_issuer_cannot_be_named_as_if_it_were_any_issuer() -> None:
     assert _refused(found) is R.UNKNOWN_ISSUER
 
 
+@pytest.mark.parametrize("verified", [False, None, "true"])
+def test_an_address_that_google_did_not_verify_is_nobodys_service_account(verified: object) -> None:
+    found = _judged(IssuerKind.GCP, GOOGLE.token(**(CLAIMS[IssuerKind.GCP] | {"email_verified": verified})))
+    assert isinstance(found, Accepted)
+    assert found.identity.gcp is not None
+    assert found.identity.gcp.service_account is None
+
+
 def test_an_issuer_whose_name_nobody_configured_is_unknown_though_its_token_is_good() -> None:
     found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "other"), IDENTITIES[IssuerKind.JWT], NOW)
     assert _refused(found) is R.UNKNOWN_ISSUER

@@ -12,6 +12,7 @@ from services.identity.loading import BundleError, load
 from services.identity.watching import Bundles
 from tests.support.notary import NOW, Notary, document
 from tests.unit.identity.test_documents import CLAIMED
+from tests.unit.identity.test_given import CHECKED, KEY, knows, told
 
 SHOWN = Credential(ec2=Notary().shows(document()))
 
@@ -138,3 +139,15 @@ async def test_a_folder_that_cannot_keep_bundles_is_told_and_no_reason_to_end(tm
         bundles = Bundles(None, tmp_path / "kept")
     assert bundles.current == load(None)
     assert [line["event"] for line in told] == ["the trust bundle cannot be kept"]
+
+
+async def test_what_sts_said_is_believed_by_the_bundle_that_the_log_names(tmp_path: Path) -> None:
+    file = tmp_path / "trust.json"
+    before = _written(file, processors=list(knows(KEY).processors))
+    bundles = Bundles(file)
+    assert bundles.signed(before.digest, told(CHECKED))
+    assert not bundles.signed(before.digest, CHECKED)
+    nobody = _written(file)
+    await bundles.refresh(_as_it_is)
+    assert bundles.signed(before.digest, told(CHECKED))
+    assert not bundles.signed(nobody.digest, told(CHECKED))
