@@ -17,7 +17,7 @@ from jsonpath import JSONPathError
 from jsonpath import compile as compile_path
 from pydantic import ValidationError
 
-from services.identity.core import ec2, signatures, tokens
+from services.identity.core import ec2, jws, signatures
 from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
 from services.identity.core.verdict import RefusedError
 from services.runtime.config import ConfigError
@@ -48,6 +48,11 @@ def load(place: Path | None) -> TrustBundle:
             issuer["keys"] = _jwks(place / str(issuer.pop("jwks")))
     told["certificates"] = [one.model_dump(mode="json") for one in (*shipped(), *_own(place / "ec2"))]
     return _checked(place, _parsed(settings, json.dumps(told, default=str)))
+
+
+def template() -> str:
+    """Return a ``trust.yaml`` to begin with: it believes nobody but AWS, and says what can stand in it."""
+    return (files("services.identity") / "template.yaml").read_text(encoding="utf-8")
 
 
 def shipped() -> tuple[Certificate, ...]:
@@ -155,7 +160,7 @@ def _check_issuer(place: Path, issuer: Issuer) -> None:
 
 def _fits(key: dict[str, Any], algorithm: str) -> bool:
     try:
-        tokens.public_key(key, algorithm)
-    except tokens.NoKeyError:
+        jws.public_key(key, algorithm)
+    except jws.NoKeyError:
         return False
     return True

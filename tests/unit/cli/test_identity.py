@@ -259,6 +259,9 @@ def test_an_issuer_whose_keys_cannot_be_had_is_a_fault_unless_nobody_is_asked(tm
     done = _run("bundle", "check", file)
     assert done.exit_code == 1
     assert "Error: dead: no keys of http://127.0.0.1:9 could be fetched" in done.stderr
+    told = json.loads(_run("bundle", "check", file, "-o", "json").stdout)
+    assert told["faults"] == ["dead: no keys of http://127.0.0.1:9 could be fetched"]
+    assert TrustBundle.model_validate_json(_run("bundle", "show", file, "-o", "json").stdout).issuers == (dead,)
     assert _run("bundle", "check", file, "--offline").exit_code == 0
 
 
