@@ -72,7 +72,7 @@ def identity_source(settings: IdentitySettings) -> IdentitySource:
     if settings.file is not None:
         return FileSource(settings.file)
     if settings.ec2 is not None:
-        return Ec2Source(settings.ec2)
+        return Ec2Source(settings.ec2, audience=settings.audience)
     if settings.jwt is not None:
         return TokenFile(settings.jwt)
     if settings.gcp is not None:

@@ -44,6 +44,8 @@ class Ec2Settings(Section):
 
     endpoint: str = "http://169.254.169.254"
     timeout_seconds: Seconds = 2.0
+    iam_role: bool = False
+    """Show the machine's IAM role too: the processor asks STS."""
 
 
 class JwtSettings(Section):
@@ -77,7 +79,7 @@ class IdentitySettings(Section):
     gcp: GcpSettings | None = None
     azure: AzureSettings | None = None
     audience: str = "muster"
-    """For whom GCP and Azure are asked to issue a token: one of the audiences of this Muster's trust bundle."""
+    """For whom tokens of GCP and Azure, and the claim of an IAM role, are: one of the trust bundle's audiences."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "IdentitySettings":

@@ -13,6 +13,7 @@ from services.cli.sim import sim
 GROUPS = {
     "bench": "services.cli.bench:app",
     "events": "services.cli.events:app",
+    "identity": "services.cli.identity:app",
     "local": "services.local.cli:app",
     "override": "services.cli.override:app",
     "record": "services.cli.record:app",
@@ -122,11 +123,16 @@ def processor(
 
       muster processor --bootstrap-servers kafka:9092
     """
-    from services.cli.options import settings_of
+    from services.cli.options import EXIT_USAGE, settings_of
     from services.processor.main import run
     from services.processor.settings import ProcessorSettings
+    from services.runtime.config import ConfigError
 
-    run(settings_of(ProcessorSettings, "processor", config, servers, assignments, log_format))
+    try:
+        run(settings_of(ProcessorSettings, "processor", config, servers, assignments, log_format))
+    except ConfigError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
 
 
 @app.command(epilog=_SERVICE)
@@ -269,6 +275,11 @@ def bench() -> None:
 @app.command()
 def events() -> None:
     """Read the records of muster.events, like kcat; nothing on the cluster changes."""
+
+
+@app.command()
+def identity() -> None:
+    """Say what a credential proves; make, show and check trust bundles; mint identities for development."""
 
 
 @app.command()

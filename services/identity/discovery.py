@@ -4,6 +4,7 @@ OpenID Connect Discovery 1.0. An issuer that cannot be reached keeps the keys th
 tokens are refused as such, and are accepted once the keys are there.
 """
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -17,6 +18,10 @@ REFRESH_S = 300.0
 RETRY_S = 10.0
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 LARGEST = 256 * 1024
+PATIENCE_S = 2.0
+"""How long a bundle waits for keys; those of a slow issuer come with a later one."""
+_PUBLIC = ("kty", "kid", "use", "alg", "n", "e", "crv", "x", "y")
+"""Parts of a public key (RFC 7518, 6): whatever else an issuer publishes is none of the bundle's."""
 
 
 class DiscoveryError(Exception):
@@ -26,45 +31,78 @@ class DiscoveryError(Exception):
 class Discovery:
     """Keys by issuer, fetched again every few minutes."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S, retry_s: float = RETRY_S) -> None:
         self._keys: dict[str, tuple[dict[str, Any], ...]] = {}
         self._due: dict[str, float] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._patience_s, self._retry_s = patience_s, retry_s
 
     async def complete(self, bundle: TrustBundle) -> TrustBundle:
-        """Return the bundle with the keys of those issuers that publish theirs."""
-        issuers = [await self._complete(one) if one.discovery else one for one in bundle.issuers]
-        return bundle.model_copy(update={"issuers": tuple(issuers)}) if issuers else bundle
+        """Return the bundle with the keys of those issuers that publish theirs, as far as they are known by now."""
+        for issuer in bundle.issuers:
+            due = time.monotonic() >= self._due.get(issuer.issuer, 0)
+            if issuer.discovery and due and issuer.issuer not in self._under_way:
+                self._under_way[issuer.issuer] = asyncio.create_task(self._refresh(issuer))
+        if self._under_way:
+            done, _ = await asyncio.wait(self._under_way.values(), timeout=self._patience_s)
+            self._under_way = {name: task for name, task in self._under_way.items() if task not in done}
+            for task in done:
+                task.result()
+        if not any(issuer.discovery for issuer in bundle.issuers):
+            return bundle
+        return bundle.model_copy(update={"issuers": tuple(map(self._with_keys, bundle.issuers))})
 
-    async def _complete(self, issuer: Issuer) -> Issuer:
-        if time.monotonic() >= self._due.get(issuer.issuer, 0):
-            try:
-                self._keys[issuer.issuer] = await _fetched(issuer)
-                self._due[issuer.issuer] = time.monotonic() + REFRESH_S
-            except (DiscoveryError, aiohttp.ClientError, TimeoutError, ValueError) as cause:
-                self._due[issuer.issuer] = time.monotonic() + RETRY_S
-                structlog.get_logger().warning(
-                    "the keys of an issuer could not be fetched", issuer=issuer.name, cause=str(cause) or repr(cause)
-                )
+    def _with_keys(self, issuer: Issuer) -> Issuer:
+        if not issuer.discovery:
+            return issuer
         return issuer.model_copy(update={"keys": (*issuer.keys, *self._keys.get(issuer.issuer, ()))})
+
+    async def _refresh(self, issuer: Issuer) -> None:
+        try:
+            self._keys[issuer.issuer] = await _fetched(issuer)
+            self._due[issuer.issuer] = time.monotonic() + REFRESH_S
+        except (DiscoveryError, aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as cause:
+            self._due[issuer.issuer] = time.monotonic() + self._retry_s
+            structlog.get_logger().warning(
+                "the keys of an issuer could not be fetched; it is asked again",
+                issuer=issuer.name,
+                cause=str(cause) or repr(cause),
+                known=len(self._keys.get(issuer.issuer, ())),
+                again_in_s=self._retry_s,
+            )
 
 
 async def _fetched(issuer: Issuer) -> tuple[dict[str, Any], ...]:
     async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
         where = f"{issuer.issuer.rstrip('/')}/.well-known/openid-configuration"
-        configuration = await _json(http, where)
-        if configuration.get("issuer") != issuer.issuer:
-            raise DiscoveryError(f"{where} is of the issuer {configuration.get('issuer')!r}, not {issuer.issuer!r}")
-        keys = (await _json(http, str(configuration.get("jwks_uri")))).get("keys")
-    if not isinstance(keys, list):
-        raise DiscoveryError(f"what {where} names as jwks_uri has no list of keys")
-    public = ({name: part for name, part in key.items() if name not in ("d", "k")} for key in keys)
+        place = keys_place(issuer.issuer, await _json(http, where))
+        keys = (await _json(http, place)).get("keys")
+    if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
+        raise DiscoveryError(f"{place} has no list of keys")
+    public = ({name: key[name] for name in _PUBLIC if isinstance(key.get(name), str)} for key in keys)
     return tuple(sorted(public, key=lambda key: str(key.get("kid"))))
+
+
+def keys_place(issuer: str, configuration: dict[str, Any]) -> str:
+    """Return where an issuer's keys are, by what its configuration says. Raises DiscoveryError."""
+    if configuration.get("issuer") != issuer:
+        raise DiscoveryError(f"the configuration of {issuer} is of the issuer {configuration.get('issuer')!r:.200}")
+    place = configuration.get("jwks_uri")
+    if not isinstance(place, str):
+        raise DiscoveryError(f"the configuration of {issuer} has no jwks_uri")
+    if issuer.startswith("https:") and not place.startswith("https:"):
+        raise DiscoveryError(f"the keys of {issuer} are at {place!r:.200}: they come over TLS or not at all")
+    return place
 
 
 async def _json(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
     async with http.get(url) as answer:
         answer.raise_for_status()
-        text = await answer.content.read(LARGEST)
+        text = b""
+        async for part in answer.content.iter_chunked(LARGEST):
+            text += part
+            if len(text) > LARGEST:
+                raise DiscoveryError(f"{url} has more than {LARGEST} bytes")
     told = json.loads(text)
     if not isinstance(told, dict):
         raise DiscoveryError(f"{url} is not a JSON object")

@@ -17,7 +17,7 @@ from jsonpath import JSONPathError
 from jsonpath import compile as compile_path
 from pydantic import ValidationError
 
-from services.identity.core import signatures, tokens
+from services.identity.core import ec2, jws, signatures
 from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
 from services.identity.core.verdict import RefusedError
 from services.runtime.config import ConfigError
@@ -50,6 +50,11 @@ def load(place: Path | None) -> TrustBundle:
     return _checked(place, _parsed(settings, json.dumps(told, default=str)))
 
 
+def template() -> str:
+    """Return a ``trust.yaml`` to begin with: it believes nobody but AWS, and says what can stand in it."""
+    return (files("services.identity") / "template.yaml").read_text(encoding="utf-8")
+
+
 def shipped() -> tuple[Certificate, ...]:
     """Return AWS's certificates, by region, as AWS publishes them."""
     found = []
@@ -62,12 +67,20 @@ def shipped() -> tuple[Certificate, ...]:
 
 
 def _own(folder: Path) -> tuple[Certificate, ...]:
+    if not folder.is_dir():
+        return ()
     found = []
-    for method in Ec2Method:
-        for one in sorted((folder / method.value).glob("*.pem")):
+    methods = [method.value for method in Ec2Method]
+    for inner in sorted(folder.iterdir()):
+        if inner.name not in methods:
+            # A misspelt folder whose certificates are silently not there is worse than none.
+            raise BundleError(f"{inner}: expected folders named {', '.join(methods)}")
+        for one in sorted(inner.glob("*.pem")):
             # Several certificates of a region are told apart after a dot: us-east-2.mine.pem
             region = one.name.split(".")[0]
-            found.append(Certificate(region=region, method=method, pem=_text(one)))
+            if not ec2.REGION.fullmatch(region):
+                raise BundleError(f"{one}: a certificate is named after its region, like us-east-2.pem")
+            found.append(Certificate(region=region, method=Ec2Method(inner.name), pem=_text(one)))
     return tuple(found)
 
 
@@ -147,7 +160,7 @@ def _check_issuer(place: Path, issuer: Issuer) -> None:
 
 def _fits(key: dict[str, Any], algorithm: str) -> bool:
     try:
-        tokens.public_key(key, algorithm)
-    except tokens.NoKeyError:
+        jws.public_key(key, algorithm)
+    except jws.NoKeyError:
         return False
     return True

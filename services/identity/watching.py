@@ -26,12 +26,16 @@ class Bundles:
     A broken bundle changes nothing: what is wrong with it is said, and the one in force stays.
     """
 
-    def __init__(self, place: Path | None) -> None:
-        """Read the bundle once. Raises BundleError where it cannot be used."""
-        self._place = place
+    def __init__(self, place: Path | None, kept: Path | None = None) -> None:
+        """Read the bundle once; what comes into force is kept in a folder, for replays.
+
+        Raises BundleError where the bundle cannot be used.
+        """
+        self._place, self._kept = place, kept
         self.current = load(place)
         self._known = {self.current.digest: self.current}
         self._complaint = ""
+        self._keep()
 
     def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
         """Verify by the bundle of this digest; by the newest where the log names one that is no longer at hand."""
@@ -47,6 +51,7 @@ class Bundles:
             return
         self._known = {self.current.digest: self.current, bundle.digest: bundle}
         self.current = bundle
+        self._keep()
         structlog.get_logger().info(
             "a new trust bundle is in force",
             bundle=bundle.digest,
@@ -54,16 +59,33 @@ class Bundles:
             certificates=len(bundle.certificates),
         )
 
+    def _keep(self) -> None:
+        """Write the bundle in force where a replay finds it: the keys that issuers publish are gone tomorrow."""
+        if self._kept is None:
+            return
+        file = self._kept / f"{self.current.digest.replace(':', '-')}.json"
+        half = file.with_suffix(".new")
+        try:
+            self._kept.mkdir(parents=True, exist_ok=True)
+            half.write_text(self.current.model_dump_json(indent=1), encoding="utf-8")
+            half.replace(file)
+        except OSError as cause:
+            structlog.get_logger().error("the trust bundle cannot be kept", file=str(file), cause=cause.strerror)
+
+    async def refresh(self, fetch: Fetch) -> None:
+        """Read the bundle once more; ``fetch`` adds the keys that issuers publish."""
+        try:
+            self.take(await fetch(load(self._place)))
+            self._complaint = ""
+        except (BundleError, OSError) as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                structlog.get_logger().error(
+                    "the trust bundle cannot be used; the one before stays in force", fault=self._complaint
+                )
+
     async def watch(self, fetch: Fetch, every_s: float = EVERY_S) -> None:
-        """Read the bundle again and again until cancelled; ``fetch`` adds the keys that issuers publish."""
+        """Read the bundle again and again until cancelled."""
         while True:
-            try:
-                self.take(await fetch(load(self._place)))
-                self._complaint = ""
-            except (BundleError, OSError) as error:
-                if str(error) != self._complaint:
-                    self._complaint = str(error)
-                    structlog.get_logger().error(
-                        "the trust bundle cannot be used; the one before stays in force", fault=self._complaint
-                    )
+            await self.refresh(fetch)
             await asyncio.sleep(every_s)

@@ -4,15 +4,19 @@ import asyncio
 import os
 import sys
 import threading
-from typing import Any, NoReturn
+import uuid
+from typing import Any, NamedTuple, NoReturn
 
 import structlog
 from aiokafka.errors import KafkaError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.identity.discovery import Discovery
+from services.identity.sts import Sts
 from services.identity.watching import Bundles
 from services.processor.app import Worker
 from services.processor.report import report
+from services.processor.rolechecks import RoleChecks, public_part, role_key
 from services.processor.settings import ProcessorSettings
 from services.processor.ticks import Ticker
 from services.runtime import shutdown, topics
@@ -29,16 +33,24 @@ SWITCH_S = 0.03
 def run(settings: ProcessorSettings) -> None:
     """Run a worker until SIGTERM; it then commits what it folded and leaves the group. What it raises is a crash.
 
+    Raises ConfigError where the trust bundle or the key cannot be used, before anything is done.
     Where it cannot be ended in order, the process ends at once with status 1.
     """
     # The consumer's thread only fetches ahead: it gains less than it costs if it wrests the interpreter from the fold
     # every 5 ms.
     sys.setswitchinterval(SWITCH_S)
-    bundles = Bundles(settings.trust.bundle)
-    shutdown.run(lambda stopping: _serve(settings, bundles, stopping))
+    trust = Trusting(Bundles(settings.trust.bundle, settings.trust.kept), role_key(settings.trust.role_key))
+    shutdown.run(lambda stopping: _serve(settings, trust, stopping))
 
 
-async def _serve(settings: ProcessorSettings, bundles: Bundles, stopping: asyncio.Event) -> None:
+class Trusting(NamedTuple):
+    """By what this process verifies, and with what it signs what STS said of roles, if it asks at all."""
+
+    bundles: Bundles
+    role_key: Ed25519PrivateKey | None
+
+
+async def _serve(settings: ProcessorSettings, trust: Trusting, stopping: asyncio.Event) -> None:
     async with Health("processor", settings.http) as health:
         health.set("kafka", ok=False, why="not reached yet, or its topics are not as they must be; see the log")
         for condition in ("assigned", "recovered"):
@@ -49,7 +61,7 @@ async def _serve(settings: ProcessorSettings, bundles: Bundles, stopping: asynci
                 return
             health.set("kafka", ok=True)
             try:
-                await _work(settings, bundles, waiting.result(), health, stopping)
+                await _work(settings, trust, waiting.result(), health, stopping)
             except KafkaError as cause:
                 # Ended in order, and everything is read back from Kafka: as good as a new process.
                 health.set("kafka", ok=False, why=repr(cause))
@@ -69,7 +81,7 @@ async def _unless_stopped(task: "asyncio.Future[int]", stopping: asyncio.Event) 
 
 
 async def _work(
-    settings: ProcessorSettings, bundles: Bundles, partitions: int, health: Health, stopping: asyncio.Event
+    settings: ProcessorSettings, trust: Trusting, partitions: int, health: Health, stopping: asyncio.Event
 ) -> None:
     """Run Faust beside the ticker until the process is told to stop.
 
@@ -83,7 +95,9 @@ async def _work(
         if not crashed.done():
             crashed.set_exception(error)
 
+    bundles = trust.bundles
     worker = Worker(settings, partitions, bundles, fatal)
+    checks = _role_checks(settings, trust, worker)
     ticker = Ticker(worker.ownership, worker.append, settings.rules.window_ms, lambda: bundles.current.digest)
     stopped = asyncio.ensure_future(stopping.wait())
     watching = bundles.watch(Discovery().complete)
@@ -94,6 +108,8 @@ async def _work(
     finally:
         for task in tasks:
             task.cancel()
+        if checks is not None:
+            await checks.close()
     if stopped in done:
         _end_process_after(settings.drain_seconds + MARGIN_S)
         await worker.drain(settings.drain_seconds)
@@ -106,6 +122,20 @@ async def _work(
             overdue.cancel()
         ended.result()
     raise AssertionError("a task of the worker ended")  # pragma: no cover - all of them run until cancelled
+
+
+def _role_checks(settings: ProcessorSettings, trust: Trusting, worker: Worker) -> RoleChecks | None:
+    """Let the worker ask STS for roles, if it has a key to sign what STS says."""
+    if trust.role_key is None:
+        return None
+    known = trust.bundles.current.processors
+    if public_part(trust.role_key) not in known:
+        words = "nobody believes what this processor says of roles: its key is not among the trust bundle's processors"
+        structlog.get_logger().error(words, key=public_part(trust.role_key), processors=known)
+    sts = Sts(lambda: trust.bundles.current.audiences, settings.trust.sts_endpoint)
+    checks = RoleChecks(sts, trust.role_key, worker.append, str(uuid.uuid4()))
+    worker.ownership.ask = checks.ask
+    return checks
 
 
 def _end_process_after(seconds: float) -> threading.Timer:

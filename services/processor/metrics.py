@@ -11,6 +11,7 @@ REJECTED = Counter("muster_processor_rejected", "Records written to muster.rejec
 TICKS = Counter("muster_processor_ticks", "Control records appended, by type", ["type"])
 TICK_FAILURES = Counter("muster_processor_tick_failures", "Control records that could not be appended; retried")
 TICK_SECONDS = Histogram("muster_processor_tick_seconds", "From the append of a tick to Kafka's acknowledgement")
+ROLE_CHECKS = Counter("muster_processor_role_checks", "Roles asked of STS, by what it said", ["outcome"])
 LAG = Gauge("muster_processor_lag", "Records of the partition that are not folded yet", ["partition"])
 WINDOW = Gauge("muster_processor_window", "Number of the open window", ["partition"])
 BRAKED = Gauge("muster_processor_braked", "1 while marking absent is suspended", ["partition"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from services.processor.core.rules import Rules
 from services.runtime.config import Section, ServiceSettings
@@ -58,8 +58,12 @@ class TrustSettings(Section):
 
     bundle: Path | None = None
     """The trust bundle, a folder or a file; none: AWS's certificates, which are part of Muster."""
+    kept: Path | None = None
+    """Folder in which each bundle that was in force is kept, under its digest: what a replay of the log needs."""
     role_key: Path | None = None
     """Ed25519 private key (PEM) that signs what STS said of roles; none: roles are not asked for."""
+    sts_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#]+/?$")] | None = None
+    """Where STS is reached in the place of ``https://sts.<region>.amazonaws.com``: a proxy or a VPC's own endpoint."""
 
 
 class ProcessorSettings(ServiceSettings):

@@ -67,8 +67,15 @@ def prove(shown: Credential, claimed: Identity, at_ms: int) -> Identity | None:
 class ProvenSession:
     """The events of one session, as an agent writes them; ``before`` is the session it continues."""
 
-    def __init__(self, introduction: Introduction, session: str, before: "ProvenSession | None" = None) -> None:
+    def __init__(
+        self,
+        introduction: Introduction,
+        session: str,
+        before: "ProvenSession | None" = None,
+        shown: Credential | None = None,
+    ) -> None:
         self.introduction, self.session = introduction, session
+        self.shown = shown if shown is not None else credential(introduction.identity)
         self.seq = 0
         self._chain = HashChain.of(hashlib.sha256(session.encode()).digest(), 0)
         self._tails = (before.tail,) if before is not None else ()
@@ -79,8 +86,7 @@ class ProvenSession:
         return self._chain.tail
 
     def _proof(self) -> Proof:
-        shown = credential(self.introduction.identity)
-        return Proof(credential=shown, chain=self._chain.seen_from(self.seq), continues=self._tails)
+        return Proof(credential=self.shown, chain=self._chain.seen_from(self.seq), continues=self._tails)
 
     def connect(self) -> Connect:
         """Return its first event."""

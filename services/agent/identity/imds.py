@@ -11,6 +11,7 @@ from schemas.credentials import Credential, Ec2Credential
 from schemas.events import Address, AddressType
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from services.agent.identity.metadata import BACKOFF, Metadata, awaited
+from services.agent.identity.role import role_request
 from services.agent.identity.source import IdentityError, Machine, NotYet
 from services.agent.settings import Ec2Settings
 
@@ -75,9 +76,11 @@ class Imds(Metadata):
 class Ec2Source:
     """Reads the instance's identity document, its signatures, and the instance's addresses."""
 
-    def __init__(self, settings: Ec2Settings, wait: wait_base = BACKOFF) -> None:
+    def __init__(self, settings: Ec2Settings, wait: wait_base = BACKOFF, audience: str = "muster") -> None:
+        """``audience`` is the Muster that the machine's role is shown to."""
         self._settings = settings
         self._wait = wait
+        self._audience = audience
 
     async def obtain(self) -> Machine:
         """Return the machine; waits with backoff, saying so, as long as the service does not answer."""
@@ -86,10 +89,11 @@ class Ec2Source:
     async def renew(self) -> Machine:
         """Return the machine as the service describes it now."""
         async with Imds(self._settings) as imds:
-            return await _read(imds)
+            return await _read(imds, self._audience if self._settings.iam_role else None)
 
 
-async def _read(imds: Imds) -> Machine:
+async def _read(imds: Imds, audience: str | None) -> Machine:
+    """Return the machine, with the claim of its role for ``audience`` where there is one."""
     raw = await imds.get(DOCUMENT)
     if raw is None:
         raise NotYet(f"there is no {DOCUMENT} (404): is this an EC2 instance?")
@@ -105,10 +109,12 @@ async def _read(imds: Imds) -> Machine:
             )
         )
         addresses = await _addresses(imds)
+        signed = await _signed(imds, raw)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'document'}: {f['msg']}" for f in error.errors())
         raise IdentityError(f"the metadata of this instance cannot be read: {error.title}: {faults}") from error
-    return Machine(identity, addresses, credential=Credential(ec2=await _signed(imds, raw)))
+    role = await role_request(imds.get, document.region, audience) if audience is not None else None
+    return Machine(identity, addresses, credential=Credential(ec2=signed, iam_role=role))
 
 
 async def _signed(imds: Imds, document: bytes) -> Ec2Credential:

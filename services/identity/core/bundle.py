@@ -57,7 +57,10 @@ class Issuer(_Part):
     discovery: bool = False
     """The keys are fetched from where ``<issuer>/.well-known/openid-configuration`` says, and again every so often."""
     attributes: dict[str, str] = Field(default_factory=dict)
-    """Name of an attribute, and the JSONPath (RFC 9535) of the claim it is taken from."""
+    """Name of an attribute, and the JSONPath (RFC 9535) of the claim it is taken from.
+
+    Several values have commas between them; a comma in one is ``%2C``, and a percent sign ``%25``.
+    """
 
 
 class TrustBundle(_Part):

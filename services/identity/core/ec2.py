@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/verify-iid.html; the region 
 certificate, and only that region's certificates can sign for it.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -24,7 +25,8 @@ _PARTITIONS = {
     "eu-isoe-": "aws-iso-e",
     "eusc-": "aws-eusc",
 }
-Place = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,5}(-[a-z0-9]+)+$", max_length=63)]
+REGION = re.compile(r"[a-z]{2,5}(-[a-z0-9]+)+")
+Place = Annotated[str, StringConstraints(pattern=rf"^{REGION.pattern}$", max_length=63)]
 
 
 class Document(BaseModel):

@@ -14,7 +14,19 @@ LONGEST_MESSAGE = 800
 
 
 def verify(bundle: TrustBundle, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
-    """Return what the credential proves at the broker time ``at``. Total: whatever the bytes, it never raises."""
+    """Return what the credential proves at the broker time ``at``, if it is what is claimed.
+
+    Total: whatever the bytes, it never raises.
+    """
+    found = prove(bundle, credential, at)
+    if isinstance(found, Accepted) and found.identity.name != claimed.name:
+        words = f"it proves to be {found.identity.name}, and claims to be {claimed.name}"
+        return _printable(Refusal(CredentialReason.IDENTITY_MISMATCH, words))
+    return found
+
+
+def prove(bundle: TrustBundle, credential: Credential, at: datetime) -> Accepted | Refusal:
+    """Return what the credential proves, whoever shows it. Total as well."""
     try:
         identity, method, key = _proven(bundle, credential, at)
         verified = Verified.model_validate({"method": method, "key": key, "bundle": bundle.digest, "at": at})
@@ -24,9 +36,6 @@ def verify(bundle: TrustBundle, credential: Credential, claimed: Identity, at: d
         fault = error.errors(include_url=False, include_input=False)[0]
         words = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
         return _printable(Refusal(CredentialReason.CLAIM_MISSING, words))
-    if identity.name != claimed.name:
-        words = f"it proves to be {identity.name}, and claims to be {claimed.name}"
-        return _printable(Refusal(CredentialReason.IDENTITY_MISMATCH, words))
     return Accepted(identity, verified)
 
 

@@ -94,7 +94,7 @@ async def test_azure_s_metadata_service_gives_a_token_for_our_audience_and_the_a
     async with MetadataServer(lambda audience: mint.token("1", {"tid": "t1", "xms_mirid": VM}, audience), address) as s:
         s.failures = [429]
         machine = await AzureSource(AzureSettings(endpoint=s.endpoint), "api://muster", wait_none()).obtain()
-    assert machine.identity.name == "azure-5f1b-shop-web-1"
+    assert machine.identity.name == "azure-5f1b-shop---web-1"
     assert [(address.ip, address.type.value) for address in machine.addresses] == [
         ("10.0.0.4", "VPC"),
         ("20.1.2.3", "INTERNET"),

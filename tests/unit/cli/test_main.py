@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -87,5 +88,12 @@ def _epilogs() -> Iterator[tuple[str, str]]:
         if name in GROUPS:
             module, _, attribute = GROUPS[name].partition(":")
             command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
-        for inner, one in getattr(command, "commands", {"": command}).items():
-            yield f"{name} {inner}".strip(), one.epilog or ""
+        yield from _inner(name, command)
+
+
+def _inner(path: str, command: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - typer's own types are private
+    if not hasattr(command, "commands"):
+        yield path, command.epilog or ""
+        return
+    for name, inner in command.commands.items():
+        yield from _inner(f"{path} {name}", inner)

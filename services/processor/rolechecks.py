@@ -1,0 +1,117 @@
+"""Asking STS which roles machines have: outside the fold, which only takes note of what was answered (ADR 0010)."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+from aiokafka.errors import KafkaError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from schemas.events import RoleChecked
+from schemas.names import CONTROL_KEY, parse_key
+from schemas.topics import EVENTS
+from services.identity.core.caller import NoRoleError, belongs
+from services.identity.sts import StsChecker, UnreachableError
+from services.processor import metrics
+from services.processor.core.record import CheckRole
+from services.runtime.config import ConfigError
+
+AT_ONCE = 16
+"""Requests under way; more wait."""
+WAITING = 10_000
+"""Requests that may wait; beyond that they are passed over, and asked again with the next introduction."""
+_MOST_WORDS = 500
+
+
+def role_key(file: Path | None) -> Ed25519PrivateKey | None:
+    """Return the key that signs what STS said, if there is to be one. Raises ConfigError."""
+    if file is None:
+        return None
+    how = "make one with: openssl genpkey -algorithm ed25519 -out FILE"
+    try:
+        key = load_pem_private_key(file.read_bytes(), None)
+    except OSError as cause:
+        raise ConfigError(f"trust.role_key: {file}: {cause.strerror}; {how}") from cause
+    except (ValueError, TypeError) as cause:
+        raise ConfigError(f"trust.role_key: {file}: no private key without a password: {cause}; {how}") from cause
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigError(f"trust.role_key: {file}: not an Ed25519 key; {how}")
+    return key
+
+
+def public_part(key: Ed25519PrivateKey) -> str:
+    """Return what stands among ``processors`` of a trust bundle that believes in this key."""
+    return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+
+
+class RoleChecks:
+    """The questions of one worker, and their answers in the log, signed with the worker's key."""
+
+    def __init__(
+        self,
+        checker: StsChecker,
+        key: Ed25519PrivateKey,
+        append: Callable[[str, int, bytes, bytes], Awaitable[int]],
+        owner: str,
+    ) -> None:
+        """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError."""
+        self._checker, self._key, self._append, self._owner = checker, key, append, owner
+        self._tasks: dict[tuple[bytes, str], asyncio.Task[None]] = {}
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    def ask(self, partition: int, question: CheckRole) -> None:
+        """Ask, unless the same is being asked already."""
+        which = (question.key, question.session)
+        if which in self._tasks or len(self._tasks) >= WAITING:
+            return
+        task = asyncio.create_task(self._answer(partition, question))
+        self._tasks[which] = task
+        task.add_done_callback(lambda _done: self._tasks.pop(which, None))
+
+    async def close(self) -> None:
+        """Ask nobody any more; what is not answered is asked again by whoever owns the partition next."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _answer(self, partition: int, question: CheckRole) -> None:
+        async with self._at_once:
+            checked = await self._checked(question)
+        signature = base64.b64encode(self._key.sign(checked.statement())).decode()
+        signed = checked.model_copy(update={"signature": signature})
+        metrics.ROLE_CHECKS.labels("confirmed" if checked.role is not None else "refused").inc()
+        try:
+            await self._append(EVENTS, partition, CONTROL_KEY, signed.to_json())
+        except KafkaError as cause:
+            # The next introduction asks again.
+            structlog.get_logger().warning(
+                "what STS said of a role could not be written", workload=checked.workload, cause=repr(cause)
+            )
+
+    async def _checked(self, question: CheckRole) -> RoleChecked:
+        """Return what is known of the role, not signed yet."""
+        workload = parse_key(question.key)
+        identity = workload.identity if workload is not None else ""
+        account, role, words = "", None, ""
+        try:
+            caller = await self._checker.check(question.request)
+            account = caller.account
+            if belongs(caller, identity):
+                role = caller.role
+            else:
+                known = f"{caller.role}/{caller.session} of {caller.account}"
+                words = f"STS knows the sender as {known}, which is not this machine in its role"
+        except (NoRoleError, UnreachableError) as cause:
+            words = str(cause)
+        return RoleChecked(
+            workload=question.key.decode(),
+            session=question.session,
+            account=account,
+            role=role,
+            message=words[:_MOST_WORDS],
+            owner=self._owner,
+        )
