@@ -12,6 +12,7 @@ from schemas.codec import Rejection, decode_event
 from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, Tick
 from schemas.names import parse_key
 from schemas.topics import EVENTS
+from services.cli.kubectl import NoKubernetesError
 from services.cli.options import EXIT_WRONG
 from services.processor.core.record import Appended
 from services.replay.chunks import Gap
@@ -37,6 +38,7 @@ def faults_told() -> Iterator[None]:
     """Turn what a source can fail with into words and an exit code; whoever reads our stdout may leave early."""
     from services.replay.cluster import LogChangedError
     from services.replay.recording import RecordingError
+    from services.replay.source import StoppedError
 
     try:
         yield
@@ -45,10 +47,10 @@ def faults_told() -> Iterator[None]:
         # Python would complain once more at its end: there is nobody left to tell.
         sys.stdout = None
         raise typer.Exit(EXIT_NO_READER) from None
-    except (RecordingError, LogChangedError, OSError) as error:
+    except (RecordingError, LogChangedError, NoKubernetesError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoppedError):
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 

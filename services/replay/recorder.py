@@ -22,7 +22,7 @@ from services.replay.recording import (
 )
 from services.replay.redaction import Redactor
 from services.replay.selection import Selection
-from services.replay.source import blocks, until
+from services.replay.source import blocks, unless_stopped, until
 from services.replay.tape import Remains, Writer
 from services.runtime.config import KafkaSettings
 
@@ -50,7 +50,10 @@ async def record(
 ) -> Trailer:
     """Write a new recording; raises FileExistsError where the file is there."""
     async with AsyncExitStack() as stack:
-        lives = [await stack.enter_async_context(opened(settings, name, order.selection)) for name in order.topics]
+        lives = [
+            await unless_stopped(stack.enter_async_context(opened(settings, name, order.selection)), stopping)
+            for name in order.topics
+        ]
         with path.open("xb") as file:
             return await _run(file, Writer(Tally(_header(lives, order))), lives, order, stopping, progress)
 
@@ -74,7 +77,10 @@ async def resume(
             )
         async with AsyncExitStack() as stack:
             lives = [
-                await stack.enter_async_context(opened(settings, one.name, order.selection, _left(one, remains.tally)))
+                await unless_stopped(
+                    stack.enter_async_context(opened(settings, one.name, order.selection, _left(one, remains.tally))),
+                    stopping,
+                )
                 for one in header.topics
             ]
             for live in lives:

@@ -102,9 +102,9 @@ async def test_a_replay_equals_what_the_processor_wrote_and_changes_nothing(hous
     assert (await muster(house, "events", "tail", "--last", "3", "-c", "2"))[0] == 0
     assert await everything_on(house) == before
 
-    code, _, err = await muster(house, "replay", tape, "--compare", "live")
+    code, _, err = await muster(house, "replay", tape, "--compare", "topic")
     assert code == 0, err
-    assert f"compared with live: {FLEET} of {FLEET} workloads agree\n" in err
+    assert f"compared with muster.workloads: {FLEET} of {FLEET} workloads agree\n" in err
     assert await everything_on(house) == before
 
     happenings = [json.loads(line) for line in live.splitlines()]
@@ -126,11 +126,11 @@ async def test_a_live_state_that_is_another_is_shown_field_by_field(house: House
     key, state = min(told.items())
     forged = state.model_copy(update={"session": "00000000-0000-0000-0000-00000000dead"})
     await house.producer.send_and_wait(WORKLOADS, forged.to_json(), key=key, partition=state.partition)
-    code, _, err = await muster(house, "replay", "--compare", "live", *BY_RULES)
+    code, _, err = await muster(house, "replay", "--compare", "topic", *BY_RULES)
     assert code == 1
     assert f"{FLEET - 1} of {FLEET} workloads agree; 1 different" in err
     assert (
-        f"FAILED {key.decode()}: different at {state.partition}:{state.revision}: "
+        f"FAILED muster.workloads: {key.decode()}: different at {state.partition}:{state.revision}: "
         f"session: replayed '{state.session}', live '{forged.session}'" in err
     )
 
