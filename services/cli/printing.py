@@ -38,6 +38,7 @@ def faults_told() -> Iterator[None]:
     """Turn what a source can fail with into words and an exit code; whoever reads our stdout may leave early."""
     from services.replay.cluster import LogChangedError
     from services.replay.recording import RecordingError
+    from services.replay.snapshots import SnapshotError
     from services.replay.source import StoppedError
 
     try:
@@ -47,7 +48,7 @@ def faults_told() -> Iterator[None]:
         # Python would complain once more at its end: there is nobody left to tell.
         sys.stdout = None
         raise typer.Exit(EXIT_NO_READER) from None
-    except (RecordingError, LogChangedError, NoKubernetesError, OSError) as error:
+    except (RecordingError, LogChangedError, SnapshotError, NoKubernetesError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
     except (KeyboardInterrupt, StoppedError):

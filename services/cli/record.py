@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from schemas.topics import EVENTS
+from services.cli.beginnings import changelog_before
 from services.cli.options import EXIT_WRONG, Assignments, Config, Servers, settings_of
 from services.cli.printing import EXIT_INTERRUPTED, faults_told
 from services.cli.progress import Meter
@@ -18,6 +20,7 @@ from services.replay import recorder
 from services.replay.recorder import Order
 from services.replay.recording import Trailer
 from services.replay.redaction import Redactor
+from services.replay.source import unless_stopped
 from services.runtime import shutdown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -40,6 +43,12 @@ def record(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where FILE ends, however it came to end.")] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Hide addresses and credentials, consistently.")] = False,
+    with_state: Annotated[
+        bool,
+        typer.Option(
+            "--with-state", help="Put the state before --from, of the processor's changelog, into the header."
+        ),
+    ] = False,
     redact_key: Annotated[
         str | None,
         typer.Option(
@@ -81,9 +90,15 @@ def record(
     if file.exists() and not resume:
         typer.echo(f"Error: {file} exists: --resume goes on with it; or give another name", err=True)
         raise typer.Exit(EXIT_WRONG)
+    if with_state and (redact or resume):
+        raise typer.BadParameter("--with-state: the state is not redacted, and a recording that is resumed has its own")
     ended: list[Trailer | None] = []
 
     async def run(stopping: asyncio.Event) -> None:
+        nonlocal order
+        if with_state:
+            state = await unless_stopped(changelog_before(replace(selection, end=None), settings.kafka), stopping)
+            order = replace(order, snapshot=state.model_copy(update={"rules": known or {}}))
         work = recorder.resume if resume else recorder.record
         with Meter("recording") as meter:
             ended.append(await work(file, settings.kafka, order, stopping, meter))

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from schemas.topics import EVENTS
+from services.cli.beginnings import behind, own_snapshot, restore, save, snapshot_of
 from services.cli.comparison import Compared, Comparison, comparison
 from services.cli.emission import Emission
 from services.cli.options import EXIT_USAGE, EXIT_WRONG
@@ -24,6 +25,7 @@ from services.replay.cluster import home
 from services.replay.labels import Labels
 from services.replay.refold import Happening, Refold, Transition
 from services.replay.selection import Cut, Selection
+from services.replay.snapshots import Snapshot
 from services.replay.source import Source, source, unless_stopped, until
 from services.replay.summary import FailOn, Tally, begun, cannot_know, failures, summary, unexpected
 
@@ -40,21 +42,29 @@ class Wanted:
     expected: dict[str, Any] | None
     compare: Compared | None
     emission: Emission
+    start: Path | None
+    """The snapshot to begin from."""
+    save: Path | None
 
 
 async def refolded(wanted: Wanted, settings: ProcessorSettings, printer: Printer, stopping: asyncio.Event) -> int:
     """Fold, and print what comes of it; return the exit code."""
     async with AsyncExitStack() as stack:
-        opening = stack.enter_async_context(source(wanted.where, settings.kafka, EVENTS, wanted.folded))
-        found = await unless_stopped(opening, stopping)
+        snapshot = await unless_stopped(snapshot_of(wanted.start, wanted.shown, settings.kafka), stopping)
+        opening = source(wanted.where, settings.kafka, EVENTS, behind(wanted.folded, snapshot))
+        found = await unless_stopped(stack.enter_async_context(opening), stopping)
+        snapshot = snapshot or own_snapshot(found, wanted.folded)
         live = None
         if wanted.compare:
             live = await unless_stopped(comparison(wanted.compare, found.cluster, settings.kafka), stopping)
-        rules, whose = rules_of(found, settings)
+        rules, whose = rules_of(found, snapshot, settings)
         refold = Refold(rules, home(found.partitions) if found.partitions else None, _doubts(found))
+        other = restore(refold, snapshot, found, rules)
         tally = await _folded(found, refold, wanted, printer, live, stopping)
     notes = [f"folded {found.name} by {whose}; {'; '.join(begun(refold)) or 'nothing was there'}", *cannot_know(refold)]
-    notes += _unfinished(found, stopping)
+    notes += [*other, *_unfinished(found, stopping)]
+    if wanted.save is not None:
+        save(wanted.save, refold, found, rules)
     printer.summary(summary(refold, tally), notes)
     wanted.emission.replayed(found, refold, to_its_end=found.live is not None and wanted.folded.end is None)
     wrong = failures(wanted.fail_on, refold, tally)
@@ -138,20 +148,21 @@ class Shown:
         return meant
 
 
-def rules_of(found: Source, settings: ProcessorSettings) -> tuple[Rules, str]:
+def rules_of(found: Source, snapshot: Snapshot | None, settings: ProcessorSettings) -> tuple[Rules, str]:
     """Return the rules to fold by, and whose they are."""
     if "rules" in settings.model_fields_set:
         rules = settings.rules.rules()
         others = found.header is not None and found.header.rules not in ({}, asdict(rules))
         return rules, "the rules given" + (", which are not those of the recording" if others else "")
-    if found.header is not None and found.header.rules:
-        try:
-            return Rules(**found.header.rules), "the rules of the recording"  # type: ignore[arg-type]
-        except TypeError as cause:
-            typer.echo(
-                f"Error: the recording's rules are not those of this Muster ({cause}); give --set rules.…", err=True
-            )
-            raise typer.Exit(EXIT_USAGE) from None
+    header = found.header.rules if found.header is not None else {}
+    for known, whose in ((header, "recording"), (snapshot.rules if snapshot else {}, "snapshot")):
+        if known:
+            try:
+                return Rules(**known), f"the rules of the {whose}"  # type: ignore[arg-type]
+            except TypeError as cause:
+                words = f"Error: the {whose}'s rules are not those of this Muster ({cause}); give --set rules.…"
+                typer.echo(words, err=True)
+                raise typer.Exit(EXIT_USAGE) from None
     return Rules(), "Muster's default rules (none were given)"
 
 

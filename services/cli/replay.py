@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.asking import Who, Yes
+from services.cli.beginnings import FromSnapshot, SaveSnapshot, SnapshotFile, start_of
 from services.cli.comparison import Against, Compared
 from services.cli.emission import EmitTo, EmitWhy, emission_of
 from services.cli.kubectl import Context, Kubeconfig
@@ -42,6 +43,9 @@ def replay(
             help="Begin the fold here and not at the beginning of the log: sooner done, but nothing is certain.",
         ),
     ] = None,
+    from_snapshot: FromSnapshot = None,
+    snapshot: SnapshotFile = None,
+    save_snapshot: SaveSnapshot = None,
     partitions: Partitions = None,
     namespace: Namespace = None,
     selectors: Selector = None,
@@ -75,9 +79,10 @@ def replay(
 ) -> None:
     """Fold the log again by the processor's own rules, and print the transitions; nothing changes without --emit.
 
-    The fold begins where the log begins, so that it is right; --from, --to, -n and -l choose what is shown of it. What
-    depends on records that are not there (retention, a recording that begins later) is marked with a ?. Give the
-    processor's own --config, or --set rules.window_ms=…; a recording may know the rules itself.
+    The fold begins where the log begins, or from a snapshot, so that it is right; it says from which. --from, --to, -n
+    and -l choose what is shown of it. What depends on records that are not there (retention, a recording that begins
+    later) is marked with a ?. Give the processor's own --config, or --set rules.window_ms=…; a recording may know the
+    rules itself.
 
     For example:
 
@@ -86,6 +91,8 @@ def replay(
       muster replay night.jsonl.zst -o wide
 
       muster events cat -o json | muster replay - -o json | jq 'select(.state.presence == "removed") | .key'
+
+      muster replay --from 15m --from-snapshot changelog
 
       muster replay night.jsonl.zst --fail-on removal --fail-on uncertain
 
@@ -100,7 +107,11 @@ def replay(
             raise typer.BadParameter(f"-l {term.name}: transitions are chosen by key, workload, group or partition")
     folded = selected(fold_from, end, partitions)
     settings = settings_of(ProcessorSettings, "replay", config, servers, assignments)
+    if save_snapshot is not None and save_snapshot.exists():
+        raise typer.BadParameter(f"--save-snapshot {save_snapshot} exists: give another name")
     wanted = Wanted(
+        start=start_of(where, from_snapshot, snapshot, fold_from),
+        save=save_snapshot,
         where=where,
         folded=folded,
         shown=shown,

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.workloads import Workload
-from services.replay.refold import Happening, Refold, Standing, Transition
+from services.replay.refold import Happening, Refold, Transition
+from services.replay.standings import Standing
 
 Fields = Mapping[str, object]
 """What a state says, flat: names with dots, and values."""
@@ -149,7 +150,7 @@ def _judged(
     standing = refold.standings.get(theirs.partition)
     place = f"{theirs.partition}:{theirs.revision}"
     now = tuple(_differences(view.told(ours), theirs.told)) if ours is not None else ("only live",)
-    if standing is None or theirs.revision >= standing.roll.position:
+    if standing is None or theirs.revision >= standing.reached:
         return Found(key, Kind.AHEAD, place, now)
     newer = ours is None or ours.revision > theirs.revision
     if then is None:
@@ -166,7 +167,7 @@ def _unmatched(standing: Standing, ours: Workload | None, theirs: Seen) -> Kind:
     """Judge a live state of a record that brought none in the replay."""
     if standing.doubts:
         return Kind.UNCERTAIN
-    before = theirs.revision < standing.first  # what was before a snapshot is not known, but that it is over is
+    before = theirs.revision < standing.told  # what was before a snapshot is not known, but that it is over is
     return Kind.BEHIND if ours is not None and before and ours.revision > theirs.revision else Kind.DIFFERENT
 
 

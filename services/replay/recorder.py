@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from schemas.names import CONTROL_KEY
+from schemas.topics import EVENTS
 from services.replay.chunks import Chunk, Item
 from services.replay.cluster import Live, opened
 from services.replay.frames import pack
@@ -21,7 +22,8 @@ from services.replay.recording import (
     configuration_digest,
 )
 from services.replay.redaction import Redactor
-from services.replay.selection import Selection
+from services.replay.selection import Bound, Selection
+from services.replay.snapshots import Snapshot, beginnings
 from services.replay.source import blocks, unless_stopped, until
 from services.replay.tape import Remains, Writer
 from services.runtime.config import KafkaSettings
@@ -43,6 +45,15 @@ class Order:
     rules: Mapping[str, int | float] | None = None
     """The processor's, where they are known."""
     redactor: Redactor | None = None
+    snapshot: Snapshot | None = None
+    """The state before what is recorded of ``muster.events``, which then begins where a fold from it does."""
+
+    def range_of(self, topic: str) -> Selection:
+        """Return what of a topic is to be read."""
+        if self.snapshot is None or topic != EVENTS:
+            return self.selection
+        places = {number: begun.resume for number, begun in beginnings(self.snapshot).items()}
+        return replace(self.selection, start=Bound(places=places))
 
 
 async def record(
@@ -51,7 +62,7 @@ async def record(
     """Write a new recording; raises FileExistsError where the file is there."""
     async with AsyncExitStack() as stack:
         lives = [
-            await unless_stopped(stack.enter_async_context(opened(settings, name, order.selection)), stopping)
+            await unless_stopped(stack.enter_async_context(opened(settings, name, order.range_of(name))), stopping)
             for name in order.topics
         ]
         with path.open("xb") as file:
@@ -122,6 +133,7 @@ def _header(lives: list[Live], order: Order) -> Header:
         selector=order.selection.filter.words,
         rules=rules,
         redacted=order.redactor.fingerprint if order.redactor else None,
+        snapshot=order.snapshot,
         configuration=configuration_digest(topics, rules),
     )
 
