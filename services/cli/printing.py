@@ -13,7 +13,7 @@ from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, Ti
 from schemas.names import parse_key
 from schemas.topics import EVENTS
 from services.cli.kubectl import NoKubernetesError
-from services.cli.options import EXIT_WRONG
+from services.cli.options import EXIT_USAGE, EXIT_WRONG
 from services.processor.core.record import Appended
 from services.replay.chunks import Gap
 from services.replay.lines import shortest, to_line, to_time
@@ -36,6 +36,8 @@ class EventOutput(StrEnum):
 @contextmanager
 def faults_told() -> Iterator[None]:
     """Turn what a source can fail with into words and an exit code; whoever reads our stdout may leave early."""
+    from services.identity.given import UnknownBundleError
+    from services.processor.core.trust import NoTrustError
     from services.replay.cluster import LogChangedError
     from services.replay.recording import RecordingError
     from services.replay.snapshots import SnapshotError
@@ -51,6 +53,9 @@ def faults_told() -> Iterator[None]:
     except (RecordingError, LogChangedError, SnapshotError, NoKubernetesError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
+    except (UnknownBundleError, NoTrustError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
     except (KeyboardInterrupt, StoppedError):
         raise typer.Exit(EXIT_INTERRUPTED) from None
 

@@ -15,6 +15,7 @@ from services.cli.options import EXIT_WRONG, Assignments, Config, Servers, setti
 from services.cli.printing import EXIT_INTERRUPTED, faults_told
 from services.cli.progress import Meter
 from services.cli.ranges import From, Namespace, Partitions, Terms, To, selected
+from services.cli.trusting import Bundles, bundles_of
 from services.processor.settings import ProcessorSettings
 from services.replay import recorder
 from services.replay.recorder import Order
@@ -58,6 +59,7 @@ def record(
             help="Hide the same address as before by the same token; without it each recording has a key of its own.",
         ),
     ] = None,
+    bundles: Bundles = None,
     servers: Servers = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -66,7 +68,8 @@ def record(
 
     A recording is zstd-compressed lines of JSON: a header (cluster, topics, ranges, configuration), the records as
     `muster events cat -o json` prints them, the gaps, and a trailer with counts and a checksum; zstdcat reads it. Give
-    the processor's own --config, or --set rules.…, and the recording says by which rules it is to be replayed.
+    the processor's own --config, or --set rules.… and --bundle, and the recording says by which rules and trust bundles
+    it is to be replayed: it needs nothing else then.
 
     For example:
 
@@ -86,6 +89,7 @@ def record(
         last=end,
         rules=known,
         redactor=_redactor(redact_key) if redact else None,
+        bundles=bundles_of(bundles, settings),
     )
     if file.exists() and not resume:
         typer.echo(f"Error: {file} exists: --resume goes on with it; or give another name", err=True)

@@ -17,6 +17,8 @@ from services.cli.options import EXIT_USAGE, EXIT_WRONG
 from services.cli.printing import EXIT_INTERRUPTED
 from services.cli.progress import Meter
 from services.cli.replaying import Printer
+from services.cli.trusting import trust_in
+from services.identity.core.bundle import TrustBundle
 from services.processor.core.record import Record
 from services.processor.core.rules import Rules
 from services.processor.settings import ProcessorSettings
@@ -42,6 +44,7 @@ class Wanted:
     expected: dict[str, Any] | None
     compare: Compared | None
     emission: Emission
+    bundles: tuple[TrustBundle, ...]
     start: Path | None
     """The snapshot to begin from."""
     save: Path | None
@@ -58,7 +61,8 @@ async def refolded(wanted: Wanted, settings: ProcessorSettings, printer: Printer
         if wanted.compare:
             live = await unless_stopped(comparison(wanted.compare, found.cluster, settings.kafka), stopping)
         rules, whose = rules_of(found, snapshot, settings)
-        refold = Refold(rules, home(found.partitions) if found.partitions else None, _doubts(found))
+        trust = trust_in(wanted.bundles, found.header)
+        refold = Refold(rules, home(found.partitions) if found.partitions else None, _doubts(found), trust)
         other = restore(refold, snapshot, found, rules)
         tally = await _folded(found, refold, wanted, printer, live, stopping)
     notes = [f"folded {found.name} by {whose}; {'; '.join(begun(refold)) or 'nothing was there'}", *cannot_know(refold)]

@@ -17,6 +17,7 @@ from services.cli.printing import faults_told
 from services.cli.ranges import From, Namespace, Partitions, Selector, To, selected, separated
 from services.cli.refolding import Wanted, refolded
 from services.cli.replaying import Output, Printer
+from services.cli.trusting import Bundles, bundles_of
 from services.processor.settings import ProcessorSettings
 from services.replay.summary import FailOn
 from services.runtime import shutdown
@@ -26,8 +27,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command(
     epilog="Exit codes: 0 replayed, and nothing asserted failed; 1 an assertion failed (each is told), or the "
-    "recording is damaged, cut off or of another kind; 2 wrong usage; 130 interrupted, after the summary so far; "
-    "141 whoever read stdout left."
+    "recording is damaged, cut off or of another kind; 2 wrong usage, or the log names a trust bundle that was not "
+    "given (--bundle); 130 interrupted, after the summary so far; 141 whoever read stdout left."
 )
 def replay(
     where: Annotated[
@@ -59,6 +60,7 @@ def replay(
             "--expect", metavar="FILE", help="Exit with 1 unless the states at the end are those of this -o json."
         ),
     ] = None,
+    bundles: Bundles = None,
     against: Annotated[
         Against | None,
         typer.Option(
@@ -120,6 +122,7 @@ def replay(
         expected=_expected(expect) if expect else None,
         compare=Compared(against, shown.filter, labels, kubeconfig, context) if against else None,
         emission=emission_of(emit, who, why),
+        bundles=bundles_of(bundles, settings),
     )
     printer = Printer(output)
     codes: list[int] = []

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
+from services.identity.core.bundle import TrustBundle
 from services.replay.chunks import Chunk, Item
 from services.replay.cluster import Live, opened
 from services.replay.frames import pack
@@ -45,6 +46,8 @@ class Order:
     rules: Mapping[str, int | float] | None = None
     """The processor's, where they are known."""
     redactor: Redactor | None = None
+    bundles: tuple[TrustBundle, ...] = ()
+    """What identities are to be verified by when it is replayed."""
     snapshot: Snapshot | None = None
     """The state before what is recorded of ``muster.events``, which then begins where a fold from it does."""
 
@@ -133,6 +136,7 @@ def _header(lives: list[Live], order: Order) -> Header:
         selector=order.selection.filter.words,
         rules=rules,
         redacted=order.redactor.fingerprint if order.redactor else None,
+        bundles=order.bundles,
         snapshot=order.snapshot,
         configuration=configuration_digest(topics, rules),
     )

@@ -12,6 +12,7 @@ from schemas.workloads import Presence, Workload
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Reject
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
+from services.processor.core.trust import Trust
 from services.replay.chunks import Gap, Item
 from services.replay.snapshots import Part, Snapshot, part_of, restored
 from services.replay.standings import Standing
@@ -51,9 +52,12 @@ Home = Callable[[int], Callable[[bytes], bool]]
 class Refold:
     """Rolls of all partitions; memory depends on workloads, not on records."""
 
-    def __init__(self, rules: Rules, home: Home | None = None, doubts: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, rules: Rules, home: Home | None = None, doubts: tuple[str, ...] = (), trust: Trust | None = None
+    ) -> None:
         """``home`` of None: nobody knows how many partitions there are; ``doubts`` hold for all of them."""
         self._rules = rules
+        self._trust = trust
         self._home = home
         self._doubts = doubts
         self.standings: dict[int, Standing] = {}
@@ -62,14 +66,14 @@ class Refold:
         """Begin from there. Raises ``SnapshotError``."""
         for part in snapshot.parts:
             belongs = self._home(part.partition) if self._home is not None else lambda _key: True
-            roll = restored(part, self._rules, belongs)
+            roll = restored(part, self._rules, belongs, self._trust)
             standing = Standing(roll, roll.resume, [*self._doubts, *part.doubts], told=part.reached)
             standing.source, standing.awaited = snapshot.source, roll.resume
             standing.presences = {key: row.presence for key, row in roll.rows.items()}
             self.standings[part.partition] = standing
 
     def take(self, item: Item) -> Iterator[Happening]:
-        """Fold a chunk, or take note of a gap; yield what came of it."""
+        """Fold a chunk, or take note of a gap; yield what came of it. Raises what ``trust`` does, and NoTrustError."""
         if isinstance(item, Gap):
             yield from self._gap(item)
             return
@@ -98,7 +102,7 @@ class Refold:
 
     def _begin(self, partition: int, first: int) -> Standing:
         belongs = self._home(partition) if self._home is not None else lambda _key: True
-        standing = Standing(Roll(partition, self._rules, belongs), first, list(self._doubts))
+        standing = Standing(Roll(partition, self._rules, belongs, self._trust), first, list(self._doubts))
         self.standings[partition] = standing
         if first > 0:
             standing.doubt(f"the fold begins in the middle of the log, at offset {first}, without a snapshot")

@@ -13,6 +13,7 @@ from schemas.message import Message, Offset, Partition
 from services.processor.core.roll import Roll
 from services.processor.core.rows import PartitionRow, WorkloadRow, decode, encode, is_partition_key, partition_key
 from services.processor.core.rules import Rules
+from services.processor.core.trust import Trust
 
 FORMAT = 1
 
@@ -66,10 +67,12 @@ def beginnings(snapshot: Snapshot) -> dict[int, Begun]:
     return {part.partition: Begun(restored(part, Rules()).resume, part.reached) for part in snapshot.parts}
 
 
-def restored(part: Part, rules: Rules, belongs: Callable[[bytes], bool] = lambda _key: True) -> Roll:
+def restored(
+    part: Part, rules: Rules, belongs: Callable[[bytes], bool] = lambda _key: True, trust: Trust | None = None
+) -> Roll:
     """Return the roll of a partition. Raises ``SnapshotError`` for rows that no processor of this version stored."""
     try:
-        return Roll.restore(part.partition, rules, _raw(part), belongs)
+        return Roll.restore(part.partition, rules, _raw(part), belongs, trust)
     except ValidationError as cause:
         raise SnapshotError(f"the snapshot's rows of partition {part.partition} cannot be read: {cause}") from None
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from schemas.topics import EVENTS
+from services.identity.core.bundle import TrustBundle
 from services.processor.core.record import Record
 from services.processor.core.rules import Rules
 from services.replay.chunks import Chunk
@@ -64,7 +65,7 @@ def first_night() -> Log:
 STORIES: dict[str, Callable[[], Log]] = {"first-night": first_night}
 
 
-def recorded(log: Log) -> bytes:
+def recorded(log: Log, bundles: tuple[TrustBundle, ...] = ()) -> bytes:
     """Return a log of one partition as a recording."""
     topic = RecordedTopic(
         name=EVENTS,
@@ -73,7 +74,13 @@ def recorded(log: Log) -> bytes:
         config={"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"},
     )
     rules = asdict(RULES)
-    header = Header(cluster="golden", topics=(topic,), rules=rules, configuration=configuration_digest((topic,), rules))
+    header = Header(
+        cluster="golden",
+        topics=(topic,),
+        rules=rules,
+        bundles=bundles,
+        configuration=configuration_digest((topic,), rules),
+    )
     writer = Writer(Tally(header))
     return writer.take(Chunk(EVENTS, 0, [Record(*one) for one in log.records])) + writer.finish(complete=True)
 

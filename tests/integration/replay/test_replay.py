@@ -22,10 +22,14 @@ from services.replay.source import source
 from services.runtime.kafka import reader
 from tests.integration.evidence import newest, workloads
 from tests.integration.processor.house import MUSTER, RULES, House
+from tests.support.proofs import bundle_file
 
 FLEET = 60
 EVERYTHING = Order(topics=(EVENTS,), selection=Selection())
-BY_RULES = [f"--set=rules.{name}={getattr(RULES, name)}" for name in ("window_ms", "missed_windows", "grace_windows")]
+BY_RULES = [
+    *(f"--set=rules.{name}={getattr(RULES, name)}" for name in ("window_ms", "missed_windows", "grace_windows")),
+    f"--bundle={bundle_file()}",
+]
 
 
 async def muster(house: House, *words: str) -> tuple[int, str, str]:
@@ -154,11 +158,12 @@ async def test_what_retention_took_is_told_and_nothing_is_certain(house: House) 
 async def test_markers_of_transactions_are_no_lost_records(house: House) -> None:
     fenced = AIOKafkaProducer(**house.settings.client_args(), transactional_id="somebody-else")
     await fenced.start()
+    homes = house.members(4)
     try:
         for window in range(3):
             async with fenced.transaction():
                 await fenced.send(EVENTS, b"kept", key=b"nobody", partition=0)
-            await house.tell(house.members(4), range(window, window + 1))
+            await house.tell(homes, range(window, window + 1))
         async with fenced.transaction():
             await fenced.send(EVENTS, b"kept", key=b"nobody", partition=0)
     finally:
@@ -173,13 +178,14 @@ async def test_markers_of_transactions_are_no_lost_records(house: House) -> None
 
 
 async def test_an_interrupted_recording_goes_on_to_be_the_whole(house: House, tmp_path: Path) -> None:
-    await house.tell(house.members(FLEET), range(4))
+    homes = house.members(FLEET)
+    await house.tell(homes, range(4))
     whole, part = tmp_path / "whole", tmp_path / "part"
     await record(whole, house.settings, EVERYTHING, asyncio.Event(), lambda *_: None)
     stopping = asyncio.Event()
     trailer = await record(part, house.settings, EVERYTHING, stopping, lambda *_: stopping.set())
     assert not trailer.complete
-    await house.tell(house.members(FLEET), range(4, 5))
+    await house.tell(homes, range(4, 5))
     ended = await resume(part, house.settings, EVERYTHING, asyncio.Event(), lambda *_: None)
     assert ended is not None
     assert ended.complete
