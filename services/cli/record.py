@@ -16,8 +16,11 @@ from services.cli.printing import EXIT_INTERRUPTED, faults_told
 from services.cli.progress import Meter
 from services.cli.ranges import From, Namespace, Partitions, Terms, To, selected
 from services.cli.trusting import Bundles, bundles_of
+from services.identity.core.bundle import TrustBundle
+from services.identity.loading import load
 from services.processor.settings import ProcessorSettings
 from services.replay import recorder
+from services.replay.attestation import Attestor
 from services.replay.recorder import Order
 from services.replay.recording import Trailer
 from services.replay.redaction import Redactor
@@ -82,14 +85,15 @@ def record(
     selection = selected(start, end, partitions, namespace, selectors)
     settings = settings_of(ProcessorSettings, "record", config, servers, assignments)
     known = settings.rules.model_dump() if "rules" in settings.model_fields_set else None
+    known_bundles = bundles_of(bundles, settings)
     order = Order(
         topics=tuple(topics or [EVENTS]),
         selection=selection,
         first=start,
         last=end,
         rules=known,
-        redactor=_redactor(redact_key) if redact else None,
-        bundles=bundles_of(bundles, settings),
+        redactor=_redactor(redact_key, known_bundles) if redact else None,
+        bundles=known_bundles,
     )
     if file.exists() and not resume:
         typer.echo(f"Error: {file} exists: --resume goes on with it; or give another name", err=True)
@@ -112,8 +116,9 @@ def record(
         _tell(file, ended[0])
 
 
-def _redactor(key: str | None) -> Redactor:
-    return Redactor(hashlib.sha256(key.encode()).digest() if key else secrets.token_bytes(32))
+def _redactor(key: str | None, bundles: tuple[TrustBundle, ...]) -> Redactor:
+    hidden_by = hashlib.sha256(key.encode()).digest() if key else secrets.token_bytes(32)
+    return Redactor(hidden_by, Attestor([load(None), *bundles]))
 
 
 def _tell(file: Path, trailer: Trailer | None) -> None:

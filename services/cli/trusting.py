@@ -10,7 +10,9 @@ from services.cli.options import EXIT_USAGE
 from services.identity.core.bundle import TrustBundle
 from services.identity.given import GivenBundles
 from services.identity.loading import BundleError, load
+from services.processor.core.trust import Trust
 from services.processor.settings import ProcessorSettings
+from services.replay.attestation import Attested
 from services.replay.recording import Header
 
 Bundles = Annotated[
@@ -34,6 +36,7 @@ def bundles_of(places: Sequence[Path] | None, settings: ProcessorSettings) -> tu
         raise typer.Exit(EXIT_USAGE) from None
 
 
-def trust_in(bundles: Sequence[TrustBundle], header: Header | None = None) -> GivenBundles:
+def trust_in(bundles: Sequence[TrustBundle], header: Header | None = None) -> Trust:
     """Return what a fold verifies identities by."""
-    return GivenBundles([load(None), *(header.bundles if header is not None else ()), *bundles])
+    given = GivenBundles([load(None), *(header.bundles if header is not None else ()), *bundles])
+    return Attested(given) if header is not None and header.redacted is not None else given

@@ -9,11 +9,18 @@ from typer.testing import CliRunner, Result
 
 from schemas.names import CONTROL_KEY
 from services.cli.main import app
+from services.replay.attestation import Attestor
+from services.replay.frames import frames
+from services.replay.redaction import Redactor
 from tests.golden.stories import recorded
 from tests.support.logs import Log, introduction, key, session
 from tests.support.proofs import ProvenSession, bundle_file, mint, trusted
 
 pytestmark = pytest.mark.usefixtures("restored_logs")
+
+
+def living_elsewhere() -> ProvenSession:
+    return ProvenSession(introduction(2), session(2))
 
 
 def proven_log() -> Log:
@@ -77,3 +84,27 @@ def test_a_bundle_that_cannot_be_read_is_said_to_be_it(tape: Path, tmp_path: Pat
     done = replay(tape, "--bundle", tmp_path / "nothing")
     assert done.exit_code == 2
     assert "there is no such trust bundle" in done.stderr
+
+
+def test_a_redacted_recording_has_no_credential_and_comes_to_the_same(tape: Path) -> None:
+    log, bundle = proven_log(), mint().bundle()
+    forged = living_elsewhere().connect().model_dump(mode="json", exclude_none=True)
+    forged["proof"]["credential"]["ec2"]["document"] = "{}"
+    log.append(key(2), json.dumps(forged).encode())
+    tape.write_bytes(recorded(log, (bundle,)))
+    whole = replay(tape)
+    tape.write_bytes(recorded(log, (), Redactor(b"k" * 32, Attestor([bundle]))))
+    hidden = replay(tape)
+    assert hidden.exit_code == 0, hidden.output
+    assert hidden.stdout == whole.stdout
+    assert json.loads(hidden.stdout.splitlines()[-1])["rejected"] == {"IdentityNotVerified": 1}
+    lines = b"".join(frame.lines for frame in frames([tape.read_bytes()]))
+    assert b"privateIp" not in lines
+    assert b'"rsa2048"' not in lines
+
+
+def test_a_recording_redacted_without_the_bundle_has_no_verdict(tape: Path) -> None:
+    tape.write_bytes(recorded(proven_log(), (mint().bundle(),), Redactor(b"k" * 32)))
+    done = replay(tape, "--bundle", bundle_file())
+    assert done.exit_code == 2
+    assert "record it again, with that --bundle" in done.stderr
