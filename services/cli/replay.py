@@ -12,12 +12,15 @@ from services.cli.beginnings import FromSnapshot, SaveSnapshot, SnapshotFile, st
 from services.cli.comparison import Against, Compared
 from services.cli.emission import EmitTo, EmitWhy, emission_of
 from services.cli.kubectl import Context, Kubeconfig
+from services.cli.opening import Range
 from services.cli.options import Assignments, Config, Servers, settings_of
 from services.cli.printing import faults_told
 from services.cli.ranges import From, Namespace, Partitions, Selector, To, selected, separated
 from services.cli.refolding import Wanted, refolded
 from services.cli.replaying import Output, Printer
+from services.cli.supposition import WhatIf, supposition_of
 from services.cli.trusting import Bundles, bundles_of
+from services.cli.what_if import supposed
 from services.processor.settings import ProcessorSettings
 from services.replay.summary import FailOn
 from services.runtime import shutdown
@@ -61,6 +64,7 @@ def replay(
         ),
     ] = None,
     bundles: Bundles = None,
+    what_if: WhatIf = None,
     against: Annotated[
         Against | None,
         typer.Option(
@@ -96,12 +100,17 @@ def replay(
 
       muster replay --from 15m --from-snapshot changelog
 
+      muster replay night.jsonl.zst --what-if missed_windows=5,window=5s
+
       muster replay night.jsonl.zst --fail-on removal --fail-on uncertain
 
       muster replay --compare live -n bookinfo -l version=v5 --context production >/dev/null
 
       muster replay -l workload=jwt-corp--ann --emit muster.workloads --why "it was lost there"
     """
+    supposition = supposition_of(what_if)
+    if supposition is not None and (fail_on or expect or against or emit or save_snapshot):
+        raise typer.BadParameter("--what-if tells of what was not: nothing can be asserted, compared, kept or emitted")
     named, labels = separated(selectors)
     shown = selected(start, end, partitions, namespace, named)
     for term in shown.filter.terms:
@@ -111,24 +120,25 @@ def replay(
     settings = settings_of(ProcessorSettings, "replay", config, servers, assignments)
     if save_snapshot is not None and save_snapshot.exists():
         raise typer.BadParameter(f"--save-snapshot {save_snapshot} exists: give another name")
+    bundles_given = bundles_of(bundles, settings)
+    beginning = start_of(where, from_snapshot, snapshot, fold_from)
+    meant = Range(where, folded, shown, labels, bundles_given, beginning)
     wanted = Wanted(
-        start=start_of(where, from_snapshot, snapshot, fold_from),
+        range=meant,
         save=save_snapshot,
-        where=where,
-        folded=folded,
-        shown=shown,
-        labels=labels,
         fail_on=tuple(fail_on or ()),
         expected=_expected(expect) if expect else None,
         compare=Compared(against, shown.filter, labels, kubeconfig, context) if against else None,
         emission=emission_of(emit, who, why),
-        bundles=bundles_of(bundles, settings),
     )
     printer = Printer(output)
     codes: list[int] = []
 
     async def run(stopping: asyncio.Event) -> None:
-        codes.append(await refolded(wanted, settings, printer, stopping))
+        if supposition is not None:
+            codes.append(await supposed(meant, supposition, settings, output, stopping))
+        else:
+            codes.append(await refolded(wanted, settings, printer, stopping))
 
     with faults_told():
         shutdown.run(run)

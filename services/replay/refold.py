@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.codec import Rejection, decode_workload
+from schemas.names import CONTROL_KEY
 from schemas.workloads import Presence, Workload
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Reject
 from services.processor.core.roll import Roll
@@ -53,9 +54,19 @@ class Refold:
     """Rolls of all partitions; memory depends on workloads, not on records."""
 
     def __init__(
-        self, rules: Rules, home: Home | None = None, doubts: tuple[str, ...] = (), trust: Trust | None = None
+        self,
+        rules: Rules,
+        home: Home | None = None,
+        doubts: tuple[str, ...] = (),
+        trust: Trust | None = None,
+        *,
+        listens: bool = False,
     ) -> None:
-        """``home`` of None: nobody knows how many partitions there are; ``doubts`` hold for all of them."""
+        """``home`` of None: nobody knows how many partitions there are; ``doubts`` hold for all of them.
+
+        Who ``listens`` knows when each workload was last heard; that takes longer.
+        """
+        self._listens = listens
         self._rules = rules
         self._trust = trust
         self._home = home
@@ -69,6 +80,7 @@ class Refold:
             roll = restored(part, self._rules, belongs, self._trust)
             standing = Standing(roll, roll.resume, [*self._doubts, *part.doubts], told=part.reached)
             standing.source, standing.awaited = snapshot.source, roll.resume
+            standing.heard = {} if self._listens else None
             standing.presences = {key: row.presence for key, row in roll.rows.items()}
             self.standings[part.partition] = standing
 
@@ -103,6 +115,7 @@ class Refold:
     def _begin(self, partition: int, first: int) -> Standing:
         belongs = self._home(partition) if self._home is not None else lambda _key: True
         standing = Standing(Roll(partition, self._rules, belongs, self._trust), first, list(self._doubts))
+        standing.heard = {} if self._listens else None
         self.standings[partition] = standing
         if first > 0:
             standing.doubt(f"the fold begins in the middle of the log, at offset {first}, without a snapshot")
@@ -128,7 +141,8 @@ class Refold:
 def _folded(standing: Standing, partition: int, records: Sequence[Appended]) -> Iterator[Happening]:
     roll = standing.roll
     state, coming = roll.state, iter(records)
-    for offset, effects in roll.fold_all(records):
+    told = roll.fold_all(records) if standing.heard is None else _heard(roll, records, standing.heard)
+    for offset, effects in told:
         time_ms = next(record.timestamp for record in coming if record.offset == offset)
         for effect in effects if offset >= standing.told else ():
             yield from _told(standing, Place(partition, offset, time_ms), effect)
@@ -136,6 +150,21 @@ def _folded(standing: Standing, partition: int, records: Sequence[Appended]) -> 
             counted = roll.state.rolls > state.rolls
             standing.closed["counted" if counted else "braked" if roll.state.braked else "void"] += 1
             state = roll.state
+
+
+def _heard(roll: Roll, records: Sequence[Appended], heard: dict[bytes, int]) -> Iterator[tuple[int, Sequence[Effect]]]:
+    """Do what ``fold_all`` does, one by one, and take note of whose event counted."""
+    for record in records:
+        key = record.key
+        if key is None or key == CONTROL_KEY:
+            effects = roll.fold(record)
+        else:
+            seat, row = roll.attendance.sheet.get(key), roll.rows.get(key)
+            effects = roll.fold(record)
+            if roll.attendance.sheet.get(key) != seat or roll.rows.get(key) is not row:
+                heard[key] = record.timestamp
+        if effects:
+            yield record.offset, effects
 
 
 def _told(standing: Standing, place: Place, effect: Effect) -> Iterator[Happening]:

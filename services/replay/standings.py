@@ -37,6 +37,8 @@ class Standing:
     """What came of the records before this offset is in the snapshot from which the fold began."""
     source: str = ""
     """Where that is from, in words; empty: there is none."""
+    heard: dict[bytes, int] | None = None
+    """Broker time, in milliseconds, of each workload's last event that counted; None: nobody asks."""
     awaited: int | None = None
     """The first record that the snapshot needs, until it was there."""
 
