@@ -219,3 +219,7 @@ async def test_a_recording_of_another_cluster_or_key_is_not_resumed(house: House
     with pytest.raises(RecordingError, match="of cluster another"):
         await resume(other, house.settings, EVERYTHING, asyncio.Event(), lambda *_: None)
     assert path.read_bytes() == before
+    golden = Path(__file__).parents[2] / "golden" / "first-night.jsonl.zst"
+    code, _, err = await muster(house, "replay", str(golden), "--compare", "topic")
+    assert code == 1
+    assert "it is of cluster golden, but" in err
