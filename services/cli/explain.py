@@ -26,6 +26,7 @@ from services.cli.options import EXIT_USAGE, EXIT_WRONG
 from services.cli.story_json import document
 from services.cli.telling import Told, lines
 from services.processor.core.roll import Roll
+from services.processor.core.trust import Trust
 from services.processor.settings import ProcessorSettings
 from services.replay.core.agreement import disagreement
 from services.replay.core.chapters import Story
@@ -42,7 +43,9 @@ SILENT_S = 2.0
 _COLOURS = {r"▇|\bconnected\b": "green", r"▁|\babsent\b|\bremoved\b": "red", r"╳|○|\bunknown\b": "yellow"}
 
 
-async def explain(settings: ProcessorSettings, asked: Asked, until: datetime | None, *, as_json: bool) -> None:
+async def explain(
+    settings: ProcessorSettings, asked: Asked, until: datetime | None, trust: Trust, *, as_json: bool
+) -> None:
     """Print the story of the workload asked for, up to ``until``.
 
     Raises typer.Exit with 1 where there is none, 2 where it is not clear whose, 3 where it cannot be trusted.
@@ -56,7 +59,7 @@ async def explain(settings: ProcessorSettings, asked: Asked, until: datetime | N
     except (NoSuchWorkloadError, AmbiguousWorkloadError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_USAGE if isinstance(error, AmbiguousWorkloadError) else EXIT_WRONG) from None
-    story = await _story(settings, key, until)
+    story = await _story(settings, key, until, trust)
     states = known.states.setdefault(key, {})
     fault = disagreement(story, states.values())
     if fault is not None:
@@ -106,11 +109,11 @@ class _Known:
             self.states.setdefault(key, {})[state.revision] = state
 
 
-async def _story(settings: ProcessorSettings, key: bytes, until: datetime | None) -> Story:
+async def _story(settings: ProcessorSettings, key: bytes, until: datetime | None, trust: Trust) -> Story:
     """Fold the workload's partition of the log, as far as is asked for."""
     count = await partition_count(settings.kafka, EVENTS)
     home = place(key, count)
-    roll = Roll(home, settings.rules.rules(), lambda other: place(other, count) == home)
+    roll = Roll(home, settings.rules.rules(), lambda other: place(other, count) == home, trust)
     teller = Teller(key, roll, milliseconds(until) if until is not None else None)
     async with aclosing(_records(settings.kafka, EVENTS, home)) as chunks:
         async for chunk in chunks:

@@ -13,9 +13,9 @@ from services.cli import bundle as bundles
 from services.cli import bundle_check
 from services.cli import mint as mints
 from services.cli.bundle import Output, OutputOption, loaded
+from services.cli.credential_file import NoCredentialError, read
 from services.cli.moments import moment
 from services.cli.options import EXIT_USAGE, EXIT_WRONG
-from services.cli.shown import NoCredentialError, read
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import prove
 

@@ -210,6 +210,10 @@ def explain(
     config: Config = None,
     servers: Servers = None,
     assignments: Assignments = None,
+    bundle: Annotated[
+        list[Path] | None,
+        typer.Option("--bundle", metavar="DIR|FILE", help="A trust bundle that the log names; may be repeated."),
+    ] = None,
 ) -> None:
     """Tell the story of one workload: when it was marked absent, and why.
 
@@ -231,6 +235,8 @@ def explain(
     from services.cli.moments import moment
     from services.cli.naming import Asked
     from services.cli.options import settings_of
+    from services.cli.printing import faults_told
+    from services.cli.trusting import bundles_of, trust_in
     from services.processor.settings import ProcessorSettings
 
     if output not in {"table", "json"}:
@@ -240,7 +246,9 @@ def explain(
     except ValueError as fault:
         raise typer.BadParameter(f"--at {fault}") from None
     settings = settings_of(ProcessorSettings, "explain", config, servers, assignments)
-    asyncio.run(tell(settings, Asked(workload, namespace), until, as_json=output == "json"))
+    trust = trust_in(bundles_of(bundle, settings))
+    with faults_told():
+        asyncio.run(tell(settings, Asked(workload, namespace), until, trust, as_json=output == "json"))
 
 
 @app.command(epilog="Exit codes: 0 everything was shown and is so; 1 something was not as the tour promises.")

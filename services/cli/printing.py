@@ -12,7 +12,8 @@ from schemas.codec import Rejection, decode_event
 from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, Tick
 from schemas.names import parse_key
 from schemas.topics import EVENTS
-from services.cli.options import EXIT_WRONG
+from services.cli.kubectl import NoKubernetesError
+from services.cli.options import EXIT_USAGE, EXIT_WRONG
 from services.processor.core.record import Appended
 from services.replay.chunks import Gap
 from services.replay.lines import shortest, to_line, to_time
@@ -35,8 +36,12 @@ class EventOutput(StrEnum):
 @contextmanager
 def faults_told() -> Iterator[None]:
     """Turn what a source can fail with into words and an exit code; whoever reads our stdout may leave early."""
+    from services.identity.given import UnknownBundleError
+    from services.processor.core.trust import NoTrustError
     from services.replay.cluster import LogChangedError
     from services.replay.recording import RecordingError
+    from services.replay.snapshots import SnapshotError
+    from services.replay.source import StoppedError
 
     try:
         yield
@@ -45,10 +50,13 @@ def faults_told() -> Iterator[None]:
         # Python would complain once more at its end: there is nobody left to tell.
         sys.stdout = None
         raise typer.Exit(EXIT_NO_READER) from None
-    except (RecordingError, LogChangedError, OSError) as error:
+    except (RecordingError, LogChangedError, SnapshotError, NoKubernetesError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
-    except KeyboardInterrupt:
+    except (UnknownBundleError, NoTrustError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
+    except (KeyboardInterrupt, StoppedError):
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 

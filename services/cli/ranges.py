@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from services.replay.selection import Filter, Selection, SelectionError, bound, terms
+from services.replay.labels import LabelError, Labels, labels, parts
+from services.replay.selection import FIELDS, Filter, Selection, SelectionError, bound, terms
 
 From = Annotated[
     str | None,
@@ -29,6 +30,31 @@ Terms = Annotated[
         help="Only records where all hold (also !=): key, workload, group, namespace, session, type, partition.",
     ),
 ]
+
+
+Selector = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-l",
+        "--selector",
+        metavar="NAME=VALUE,…",
+        help="As in kubectl: labels of the workload (=, !=, in, notin, NAME, !NAME). Besides: key, workload, group, "
+        "namespace, partition; write label:group for a label of such a name.",
+    ),
+]
+_LABEL = "label:"
+
+
+def separated(selectors: list[str] | None) -> tuple[list[str], Labels]:
+    """Return what of ``-l`` is about keys, and the labels; or end the command with exit code 2."""
+    named = {False: list[str](), True: list[str]()}
+    for part in parts(selectors or []):
+        name, sign, _ = part.partition("=")
+        named[bool(sign) and name.rstrip("!").strip() in FIELDS].append(part.removeprefix(_LABEL))
+    try:
+        return named[True], labels(named[False])
+    except LabelError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def selected(

@@ -3,21 +3,28 @@
 import asyncio
 import hashlib
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from schemas.topics import EVENTS
+from services.cli.beginnings import changelog_before
 from services.cli.options import EXIT_WRONG, Assignments, Config, Servers, settings_of
 from services.cli.printing import EXIT_INTERRUPTED, faults_told
 from services.cli.progress import Meter
 from services.cli.ranges import From, Namespace, Partitions, Terms, To, selected
+from services.cli.trusting import Bundles, bundles_of
+from services.identity.core.bundle import TrustBundle
+from services.identity.loading import load
 from services.processor.settings import ProcessorSettings
 from services.replay import recorder
+from services.replay.attestation import Attestor
 from services.replay.recorder import Order
 from services.replay.recording import Trailer
 from services.replay.redaction import Redactor
+from services.replay.source import unless_stopped
 from services.runtime import shutdown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -40,6 +47,12 @@ def record(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where FILE ends, however it came to end.")] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Hide addresses and credentials, consistently.")] = False,
+    with_state: Annotated[
+        bool,
+        typer.Option(
+            "--with-state", help="Put the state before --from, of the processor's changelog, into the header."
+        ),
+    ] = False,
     redact_key: Annotated[
         str | None,
         typer.Option(
@@ -49,6 +62,7 @@ def record(
             help="Hide the same address as before by the same token; without it each recording has a key of its own.",
         ),
     ] = None,
+    bundles: Bundles = None,
     servers: Servers = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -57,7 +71,8 @@ def record(
 
     A recording is zstd-compressed lines of JSON: a header (cluster, topics, ranges, configuration), the records as
     `muster events cat -o json` prints them, the gaps, and a trailer with counts and a checksum; zstdcat reads it. Give
-    the processor's own --config, or --set rules.…, and the recording says by which rules it is to be replayed.
+    the processor's own --config, or --set rules.… and --bundle, and the recording says by which rules and trust bundles
+    it is to be replayed: it needs nothing else then.
 
     For example:
 
@@ -70,20 +85,28 @@ def record(
     selection = selected(start, end, partitions, namespace, selectors)
     settings = settings_of(ProcessorSettings, "record", config, servers, assignments)
     known = settings.rules.model_dump() if "rules" in settings.model_fields_set else None
+    known_bundles = bundles_of(bundles, settings)
     order = Order(
         topics=tuple(topics or [EVENTS]),
         selection=selection,
         first=start,
         last=end,
         rules=known,
-        redactor=_redactor(redact_key) if redact else None,
+        redactor=_redactor(redact_key, known_bundles) if redact else None,
+        bundles=known_bundles,
     )
     if file.exists() and not resume:
         typer.echo(f"Error: {file} exists: --resume goes on with it; or give another name", err=True)
         raise typer.Exit(EXIT_WRONG)
+    if with_state and (redact or resume):
+        raise typer.BadParameter("--with-state: the state is not redacted, and a recording that is resumed has its own")
     ended: list[Trailer | None] = []
 
     async def run(stopping: asyncio.Event) -> None:
+        nonlocal order
+        if with_state:
+            state = await unless_stopped(changelog_before(replace(selection, end=None), settings.kafka), stopping)
+            order = replace(order, snapshot=state.model_copy(update={"rules": known or {}}))
         work = recorder.resume if resume else recorder.record
         with Meter("recording") as meter:
             ended.append(await work(file, settings.kafka, order, stopping, meter))
@@ -93,8 +116,9 @@ def record(
         _tell(file, ended[0])
 
 
-def _redactor(key: str | None) -> Redactor:
-    return Redactor(hashlib.sha256(key.encode()).digest() if key else secrets.token_bytes(32))
+def _redactor(key: str | None, bundles: tuple[TrustBundle, ...]) -> Redactor:
+    hidden_by = hashlib.sha256(key.encode()).digest() if key else secrets.token_bytes(32)
+    return Redactor(hidden_by, Attestor([load(None), *bundles]))
 
 
 def _tell(file: Path, trailer: Trailer | None) -> None:

@@ -2,53 +2,36 @@
 
 import asyncio
 import json
-import sys
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from schemas.topics import EVENTS
 from services.cli.asking import Who, Yes
-from services.cli.comparison import compared
-from services.cli.emission import Emission, EmitTo, EmitWhy, emission_of
-from services.cli.options import EXIT_USAGE, EXIT_WRONG, Assignments, Config, Servers, settings_of
-from services.cli.printing import EXIT_INTERRUPTED, faults_told
-from services.cli.progress import Meter
-from services.cli.ranges import From, Namespace, Partitions, Terms, To, selected
+from services.cli.beginnings import FromSnapshot, SaveSnapshot, SnapshotFile, start_of
+from services.cli.comparison import Against, Compared
+from services.cli.emission import EmitTo, EmitWhy, emission_of
+from services.cli.kubectl import Context, Kubeconfig
+from services.cli.opening import Range
+from services.cli.options import Assignments, Config, Servers, settings_of
+from services.cli.printing import faults_told
+from services.cli.ranges import From, Namespace, Partitions, Selector, To, selected, separated
+from services.cli.refolding import Wanted, refolded
 from services.cli.replaying import Output, Printer
-from services.processor.core.record import Record
-from services.processor.core.rules import Rules
+from services.cli.supposition import WhatIf, supposition_of
+from services.cli.trusting import Bundles, bundles_of
+from services.cli.what_if import supposed
 from services.processor.settings import ProcessorSettings
-from services.replay.chunks import Chunk, Gap
-from services.replay.cluster import home
-from services.replay.refold import Happening, Refold, Transition
-from services.replay.selection import Cut, Selection
-from services.replay.source import Source, source, until
-from services.replay.summary import FailOn, Tally, begun, cannot_know, failures, summary, unexpected
+from services.replay.summary import FailOn
 from services.runtime import shutdown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What to fold, what to show of it, and what to assert."""
-
-    where: Path | None
-    folded: Selection
-    shown: Selection
-    fail_on: tuple[FailOn, ...]
-    expected: dict[str, Any] | None
-    compare: bool
-    emission: Emission
-
-
 @app.command(
     epilog="Exit codes: 0 replayed, and nothing asserted failed; 1 an assertion failed (each is told), or the "
-    "recording is damaged, cut off or of another kind; 2 wrong usage; 130 interrupted, after the summary so far; "
-    "141 whoever read stdout left."
+    "recording is damaged, cut off or of another kind; 2 wrong usage, or the log names a trust bundle that was not "
+    "given (--bundle); 130 interrupted, after the summary so far; 141 whoever read stdout left."
 )
 def replay(
     where: Annotated[
@@ -64,9 +47,12 @@ def replay(
             help="Begin the fold here and not at the beginning of the log: sooner done, but nothing is certain.",
         ),
     ] = None,
+    from_snapshot: FromSnapshot = None,
+    snapshot: SnapshotFile = None,
+    save_snapshot: SaveSnapshot = None,
     partitions: Partitions = None,
     namespace: Namespace = None,
-    selectors: Terms = None,
+    selectors: Selector = None,
     fail_on: Annotated[
         list[FailOn] | None,
         typer.Option("--fail-on", help="Exit with 1 if this happens in the range; may be repeated."),
@@ -77,10 +63,17 @@ def replay(
             "--expect", metavar="FILE", help="Exit with 1 unless the states at the end are those of this -o json."
         ),
     ] = None,
+    bundles: Bundles = None,
+    what_if: WhatIf = None,
     against: Annotated[
-        str | None,
-        typer.Option("--compare", metavar="live", help="Compare the states at the end with muster.workloads."),
+        Against | None,
+        typer.Option(
+            "--compare",
+            help="Compare the states with muster.workloads (topic), the WARs in Kubernetes (kube), or both.",
+        ),
     ] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
     emit: EmitTo = None,
     why: EmitWhy = None,
     who: Who = None,
@@ -92,9 +85,10 @@ def replay(
 ) -> None:
     """Fold the log again by the processor's own rules, and print the transitions; nothing changes without --emit.
 
-    The fold begins where the log begins, so that it is right; --from, --to, -n and -l choose what is shown of it. What
-    depends on records that are not there (retention, a recording that begins later) is marked with a ?. Give the
-    processor's own --config, or --set rules.window_ms=…; a recording may know the rules itself.
+    The fold begins where the log begins, or from a snapshot, so that it is right; it says from which. --from, --to, -n
+    and -l choose what is shown of it. What depends on records that are not there (retention, a recording that begins
+    later) is marked with a ?. Give the processor's own --config, or --set rules.window_ms=…; a recording may know the
+    rules itself.
 
     For example:
 
@@ -104,119 +98,52 @@ def replay(
 
       muster events cat -o json | muster replay - -o json | jq 'select(.state.presence == "removed") | .key'
 
+      muster replay --from 15m --from-snapshot changelog
+
+      muster replay night.jsonl.zst --what-if missed_windows=5,window=5s
+
       muster replay night.jsonl.zst --fail-on removal --fail-on uncertain
 
-      muster replay --compare live >/dev/null
+      muster replay --compare live -n bookinfo -l version=v5 --context production >/dev/null
 
       muster replay -l workload=jwt-corp--ann --emit muster.workloads --why "it was lost there"
     """
-    if against not in {None, "live"}:
-        raise typer.BadParameter(f"--compare {against}: expected live")
-    shown = selected(start, end, partitions, namespace, selectors)
+    supposition = supposition_of(what_if)
+    if supposition is not None and (fail_on or expect or against or emit or save_snapshot):
+        raise typer.BadParameter("--what-if tells of what was not: nothing can be asserted, compared, kept or emitted")
+    named, labels = separated(selectors)
+    shown = selected(start, end, partitions, namespace, named)
     for term in shown.filter.terms:
         if term.name in {"type", "session"}:
             raise typer.BadParameter(f"-l {term.name}: transitions are chosen by key, workload, group or partition")
     folded = selected(fold_from, end, partitions)
     settings = settings_of(ProcessorSettings, "replay", config, servers, assignments)
+    if save_snapshot is not None and save_snapshot.exists():
+        raise typer.BadParameter(f"--save-snapshot {save_snapshot} exists: give another name")
+    bundles_given = bundles_of(bundles, settings)
+    beginning = start_of(where, from_snapshot, snapshot, fold_from)
+    meant = Range(where, folded, shown, labels, bundles_given, beginning)
     wanted = Wanted(
-        where,
-        folded,
-        shown,
-        tuple(fail_on or ()),
-        _expected(expect) if expect else None,
-        against is not None,
-        emission_of(emit, who, why),
+        range=meant,
+        save=save_snapshot,
+        fail_on=tuple(fail_on or ()),
+        expected=_expected(expect) if expect else None,
+        compare=Compared(against, shown.filter, labels, kubeconfig, context) if against else None,
+        emission=emission_of(emit, who, why),
     )
     printer = Printer(output)
     codes: list[int] = []
 
     async def run(stopping: asyncio.Event) -> None:
-        codes.append(await _replay(wanted, settings, printer, stopping))
+        if supposition is not None:
+            codes.append(await supposed(meant, supposition, settings, output, stopping))
+        else:
+            codes.append(await refolded(wanted, settings, printer, stopping))
 
     with faults_told():
         shutdown.run(run)
     wanted.emission.finish(settings.kafka, codes[0], yes=yes)
     raise typer.Exit(codes[0])
-
-
-async def _replay(wanted: Wanted, settings: ProcessorSettings, printer: Printer, stopping: asyncio.Event) -> int:
-    async with source(wanted.where, settings.kafka, EVENTS, wanted.folded) as found:
-        rules, whose = _rules(found, settings)
-        refold = Refold(rules, home(found.partitions) if found.partitions else None, _doubts(found))
-        tally, done = Tally(), 0
-        shows = Shown(wanted.shown)
-        with Meter("replaying") as meter:
-            async for item in until(found.items(), stopping):
-                for happening in refold.take(item):
-                    if shows.takes(happening):
-                        meter.hide()
-                        tally.take(happening)
-                        wanted.emission.take(happening)
-                        printer.show(happening)
-                done += len(item.records) if isinstance(item, Chunk) else 0
-                meter(done, found.total)
-                sys.stdout.flush()
-    notes = [f"folded {found.name} by {whose}; {'; '.join(begun(refold)) or 'nothing was there'}", *cannot_know(refold)]
-    if found.trailer is not None and not found.trailer.complete:
-        notes.append("the recording was interrupted: it holds a part of what was asked for, and ends early")
-    if found.header is None and found.live is None:
-        notes.append("bare lines: nothing says how many partitions there are, nor that they were read to their end")
-    if stopping.is_set():
-        notes.append("interrupted: what follows is of a part")
-    printer.summary(summary(refold, tally), notes)
-    wanted.emission.replayed(found, refold, to_its_end=found.live is not None and wanted.folded.end is None)
-    wrong = failures(wanted.fail_on, refold, tally)
-    if wanted.expected is not None:
-        wrong += unexpected(wanted.expected, refold)
-    if wanted.compare and not stopping.is_set():
-        wrong += await compared(refold, found.cluster, settings.kafka, wanted.shown.filter)
-    for line in wrong:
-        typer.echo(f"FAILED {line}", err=True)
-    return EXIT_INTERRUPTED if stopping.is_set() else EXIT_WRONG if wrong else 0
-
-
-class Shown:
-    """Which happenings lie in the range that is to be shown."""
-
-    def __init__(self, selection: Selection) -> None:
-        self._selection = selection
-        self._cuts: dict[int, Cut] = {}
-
-    def takes(self, happening: Happening) -> bool:
-        """Whether one is to be shown."""
-        if isinstance(happening, Gap):
-            return True
-        place = happening.place
-        key = happening.key if isinstance(happening, Transition) else None
-        record = Record(place.offset, place.time_ms, key, None)
-        cut = self._cuts.setdefault(place.partition, Cut(self._selection, place.partition))
-        if not cut.takes(record):
-            return False
-        return not isinstance(happening, Transition) or self._selection.filter.takes(place.partition, record)
-
-
-def _rules(found: Source, settings: ProcessorSettings) -> tuple[Rules, str]:
-    """Return the rules to fold by, and whose they are."""
-    if "rules" in settings.model_fields_set:
-        rules = settings.rules.rules()
-        others = found.header is not None and found.header.rules not in ({}, asdict(rules))
-        return rules, "the rules given" + (", which are not those of the recording" if others else "")
-    if found.header is not None and found.header.rules:
-        try:
-            return Rules(**found.header.rules), "the rules of the recording"  # type: ignore[arg-type]
-        except TypeError as cause:
-            typer.echo(
-                f"Error: the recording's rules are not those of this Muster ({cause}); give --set rules.…", err=True
-            )
-            raise typer.Exit(EXIT_USAGE) from None
-    return Rules(), "Muster's default rules (none were given)"
-
-
-def _doubts(found: Source) -> tuple[str, ...]:
-    header = found.header
-    if header is not None and header.selector:
-        return (f"the recording holds only what matches {header.selector}",)
-    return ()
 
 
 def _expected(path: Path) -> dict[str, Any]:

@@ -1,66 +1,41 @@
-"""Credentials as people have them in files: an agent's identity file, a credential of the wire, or a whole event."""
+"""Which happenings of a fold are to be shown."""
 
-import sys
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import yaml
-from pydantic import BaseModel, ValidationError
-
-from schemas.credentials import Credential
-from schemas.identity import Identity
-
-LONGEST = 256 * 1024
-"""Bytes; an event has 64 KiB at most."""
+from services.processor.core.record import Record
+from services.replay.chunks import Gap
+from services.replay.labels import Labels
+from services.replay.refold import Happening, Transition
+from services.replay.selection import Cut, Selection
 
 
-class NoCredentialError(Exception):
-    """There is no credential in it; the text says where, what was found and what was expected."""
+class Shown:
+    """Which happenings lie in the range that is to be shown, and are of workloads that are meant."""
 
+    def __init__(self, selection: Selection, labels: Labels) -> None:
+        self._selection = selection
+        self._labels = labels
+        self._cuts: dict[int, Cut] = {}
+        self._labelled: set[bytes] = set()
 
-class Shown(NamedTuple):
-    """A credential, and who shows it, where that is told beside it."""
+    def takes(self, happening: Happening) -> bool:
+        """Whether one is to be shown."""
+        if isinstance(happening, Gap):
+            return True
+        place = happening.place
+        key = happening.key if isinstance(happening, Transition) else None
+        record = Record(place.offset, place.time_ms, key, None)
+        labelled = not isinstance(happening, Transition) or self._has_labels(happening)
+        cut = self._cuts.setdefault(place.partition, Cut(self._selection, place.partition))
+        if not cut.takes(record) or not labelled:
+            return False
+        return not isinstance(happening, Transition) or self._selection.filter.takes(place.partition, record)
 
-    credential: Credential
-    claimed: Identity | None = None
-
-
-class _Part(BaseModel):
-    identity: Identity | None = None
-
-
-def read(file: str) -> Shown:
-    """Return what a file, or stdin for ``-``, shows. Raises NoCredentialError."""
-    try:
-        raw = sys.stdin.buffer.read(LONGEST + 1) if file == "-" else _bounded(Path(file))
-        if len(raw) > LONGEST:
-            raise NoCredentialError(f"{file}: more than {LONGEST} bytes; expected one credential")
-        content = yaml.safe_load(raw.decode())
-    except OSError as cause:
-        raise NoCredentialError(f"{file}: {cause.strerror}") from cause
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as cause:
-        raise NoCredentialError(f"{file}: neither JSON nor YAML: {cause}") from cause
-    if not isinstance(content, dict):
-        raise NoCredentialError(f"{file}: expected a credential, an identity file or an event; found {content!r:.60}")
-    return _shown(file, content)
-
-
-def _bounded(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(LONGEST + 1)
-
-
-def _shown(file: str, content: dict[str, Any]) -> Shown:
-    """Find the credential in an event (``proof``), in an identity file (``credential``), or in its own shape."""
-    proof, workload = content.get("proof"), content.get("workload")
-    if isinstance(proof, dict):
-        content = {**(workload if isinstance(workload, dict) else {}), **proof}
-    told = content.get("credential", content)
-    try:
-        return Shown(Credential.model_validate(told), _Part.model_validate(content).identity)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'credential'}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
-        raise NoCredentialError(f"{file}: not a credential: {faults}") from None
+    def _has_labels(self, one: Transition) -> bool:
+        """Whether the workload reports labels that are meant; a forgotten one is what it was."""
+        if not self._labels.requirements:
+            return True
+        if one.state is None:
+            meant = one.key in self._labelled
+        else:
+            meant = self._labels.match(one.state.workload.registration.workload.labels)
+        (self._labelled.add if meant and one.state is not None else self._labelled.discard)(one.key)
+        return meant

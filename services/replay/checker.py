@@ -24,7 +24,7 @@ class Checker:
         self._number = 0
         self._next: dict[tuple[str, int], int] = {}
         if not first.strip():
-            raise RecordingError("it is empty: a recording begins with a header")
+            raise RecordingError("it is empty, or was cut off within its first frame: a recording begins with a header")
         fields = fields_of(first.split(b"\n", 1)[0], 1)
         if fields.get("type") == "recording":
             self.header = _header(fields)

@@ -52,6 +52,8 @@ class Live:
     config: dict[str, str]
     extents: dict[int, Extent]
     consumer: AIOKafkaConsumer
+    ends: dict[int, int]
+    """Where the log ended when it was opened."""
     _next: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -157,7 +159,9 @@ async def opened(
             extents = await _given(consumer, topic, at)
         for number, one in extents.items():
             consumer.seek(TopicPartition(topic, number), one.start)
-        yield Live(cluster, topic, len(everything), config, extents, consumer)
+        ends = await answered(consumer.end_offsets, everything, what=f"end of {topic}")
+        logs = {place.partition: offset for place, offset in ends.items()}
+        yield Live(cluster, topic, len(everything), config, extents, consumer, logs)
     finally:
         await close(consumer)
 

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from schemas.names import CONTROL_KEY
+from schemas.topics import EVENTS
+from services.identity.core.bundle import TrustBundle
 from services.replay.chunks import Chunk, Item
 from services.replay.cluster import Live, opened
 from services.replay.frames import pack
@@ -21,8 +23,9 @@ from services.replay.recording import (
     configuration_digest,
 )
 from services.replay.redaction import Redactor
-from services.replay.selection import Selection
-from services.replay.source import blocks, until
+from services.replay.selection import Bound, Selection
+from services.replay.snapshots import Snapshot, beginnings
+from services.replay.source import blocks, unless_stopped, until
 from services.replay.tape import Remains, Writer
 from services.runtime.config import KafkaSettings
 
@@ -43,6 +46,17 @@ class Order:
     rules: Mapping[str, int | float] | None = None
     """The processor's, where they are known."""
     redactor: Redactor | None = None
+    bundles: tuple[TrustBundle, ...] = ()
+    """What identities are to be verified by when it is replayed."""
+    snapshot: Snapshot | None = None
+    """The state before what is recorded of ``muster.events``, which then begins where a fold from it does."""
+
+    def range_of(self, topic: str) -> Selection:
+        """Return what of a topic is to be read."""
+        if self.snapshot is None or topic != EVENTS:
+            return self.selection
+        places = {number: begun.resume for number, begun in beginnings(self.snapshot).items()}
+        return replace(self.selection, start=Bound(places=places))
 
 
 async def record(
@@ -50,7 +64,10 @@ async def record(
 ) -> Trailer:
     """Write a new recording; raises FileExistsError where the file is there."""
     async with AsyncExitStack() as stack:
-        lives = [await stack.enter_async_context(opened(settings, name, order.selection)) for name in order.topics]
+        lives = [
+            await unless_stopped(stack.enter_async_context(opened(settings, name, order.range_of(name))), stopping)
+            for name in order.topics
+        ]
         with path.open("xb") as file:
             return await _run(file, Writer(Tally(_header(lives, order))), lives, order, stopping, progress)
 
@@ -74,7 +91,10 @@ async def resume(
             )
         async with AsyncExitStack() as stack:
             lives = [
-                await stack.enter_async_context(opened(settings, one.name, order.selection, _left(one, remains.tally)))
+                await unless_stopped(
+                    stack.enter_async_context(opened(settings, one.name, order.selection, _left(one, remains.tally))),
+                    stopping,
+                )
                 for one in header.topics
             ]
             for live in lives:
@@ -116,6 +136,8 @@ def _header(lives: list[Live], order: Order) -> Header:
         selector=order.selection.filter.words,
         rules=rules,
         redacted=order.redactor.fingerprint if order.redactor else None,
+        bundles=order.bundles,
+        snapshot=order.snapshot,
         configuration=configuration_digest(topics, rules),
     )
 

@@ -17,9 +17,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.message import Message, Offset, Partition
+from services.identity.core.bundle import TrustBundle
 from services.processor.core.record import Appended
 from services.replay.chunks import Gap, Item
 from services.replay.lines import shortest, to_line, to_time
+from services.replay.snapshots import Snapshot
 
 FORMAT = 1
 MAGIC = b"\x28\xb5\x2f\xfd"
@@ -63,6 +65,10 @@ class Header(Message):
     """The numbers by which the processor called the roll, where who recorded knew them."""
     redacted: str | None = None
     """Fingerprint of the key by which addresses and credentials were replaced; None: they were not."""
+    bundles: tuple[TrustBundle, ...] = ()
+    """Trust bundles that the log may name; nothing in them is secret."""
+    snapshot: Snapshot | None = None
+    """The state of the log before what was recorded, where it was asked for: a fold begins from it."""
     configuration: str = ""
     """Digest of topics' configuration and rules: equal where these are equal."""
 

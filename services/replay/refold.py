@@ -4,19 +4,19 @@ Its weight-bearing rule: what follows from records that were not read is said to
 a partition is certain if it began at offset 0 and no record was lost since.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from schemas.codec import Rejection, decode_event, decode_workload
-from schemas.events import Tick
+from schemas.codec import Rejection, decode_workload
 from schemas.names import CONTROL_KEY
 from schemas.workloads import Presence, Workload
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Reject
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
+from services.processor.core.trust import Trust
 from services.replay.chunks import Gap, Item
+from services.replay.snapshots import Part, Snapshot, part_of, restored
+from services.replay.standings import Standing
 
 
 class Place(NamedTuple):
@@ -50,47 +50,54 @@ Home = Callable[[int], Callable[[bytes], bool]]
 """Of a partition: whether the partitioner sends a key to it."""
 
 
-@dataclass(slots=True)
-class Standing:
-    """One partition, and what was counted of it."""
-
-    roll: Roll
-    first: int = 0
-    """Offset at which the fold began."""
-    doubts: list[str] = field(default_factory=list)
-    """Why not everything is known."""
-    records: int = 0
-    last_ms: int = 0
-    closed: Counter[str] = field(default_factory=Counter)
-    """Windows by what became of them: counted, void or braked."""
-    ignored: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    presences: dict[bytes, Presence] = field(default_factory=dict)
-    aligned: bool = True
-    """Whether the number of the open window is known."""
-
-
 class Refold:
     """Rolls of all partitions; memory depends on workloads, not on records."""
 
-    def __init__(self, rules: Rules, home: Home | None = None, doubts: tuple[str, ...] = ()) -> None:
-        """``home`` of None: nobody knows how many partitions there are; ``doubts`` hold for all of them."""
+    def __init__(
+        self,
+        rules: Rules,
+        home: Home | None = None,
+        doubts: tuple[str, ...] = (),
+        trust: Trust | None = None,
+        *,
+        listens: bool = False,
+    ) -> None:
+        """``home`` of None: nobody knows how many partitions there are; ``doubts`` hold for all of them.
+
+        Who ``listens`` knows when each workload was last heard; that takes longer.
+        """
+        self._listens = listens
         self._rules = rules
+        self._trust = trust
         self._home = home
         self._doubts = doubts
         self.standings: dict[int, Standing] = {}
 
+    def restore(self, snapshot: Snapshot) -> None:
+        """Begin from there. Raises ``SnapshotError``."""
+        for part in snapshot.parts:
+            belongs = self._home(part.partition) if self._home is not None else lambda _key: True
+            roll = restored(part, self._rules, belongs, self._trust)
+            standing = Standing(roll, roll.resume, [*self._doubts, *part.doubts], told=part.reached)
+            standing.source, standing.awaited = snapshot.source, roll.resume
+            standing.heard = {} if self._listens else None
+            standing.presences = {key: row.presence for key, row in roll.rows.items()}
+            self.standings[part.partition] = standing
+
     def take(self, item: Item) -> Iterator[Happening]:
-        """Fold a chunk, or take note of a gap; yield what came of it."""
+        """Fold a chunk, or take note of a gap; yield what came of it. Raises what ``trust`` does, and NoTrustError."""
         if isinstance(item, Gap):
             yield from self._gap(item)
             return
         if not item.records:
             return
         standing = self.standings.get(item.partition) or self._begin(item.partition, item.records[0].offset)
-        standing.records += len(item.records)
-        standing.last_ms = item.records[-1].timestamp
-        for records in _passes(standing, item.records):
+        due = standing.due(item.records)
+        if not due:
+            return
+        standing.records += len(due)
+        standing.last_ms = due[-1].timestamp
+        for records in standing.passes(due):
             yield from _folded(standing, item.partition, records)
 
     def states(self) -> dict[bytes, Workload]:
@@ -101,15 +108,25 @@ class Refold:
             for key, row in standing.roll.rows.items()
         }
 
+    def parts(self) -> tuple[Part, ...]:
+        """Return the state of every partition, for a snapshot."""
+        return tuple(part_of(one.roll, one.reached, one.doubts) for _, one in sorted(self.standings.items()))
+
     def _begin(self, partition: int, first: int) -> Standing:
         belongs = self._home(partition) if self._home is not None else lambda _key: True
-        standing = Standing(Roll(partition, self._rules, belongs), first, list(self._doubts))
+        standing = Standing(Roll(partition, self._rules, belongs, self._trust), first, list(self._doubts))
+        standing.heard = {} if self._listens else None
         self.standings[partition] = standing
         if first > 0:
-            _doubt(standing, f"the fold begins in the middle of the log, at offset {first}, without a snapshot")
+            standing.doubt(f"the fold begins in the middle of the log, at offset {first}, without a snapshot")
         return standing
 
     def _gap(self, gap: Gap) -> Iterator[Happening]:
+        known = self.standings.get(gap.partition)
+        if known is not None and known.awaited is not None:
+            if gap.end <= known.awaited:
+                return
+            known.awaited = max(gap.end, known.awaited)
         if not gap.lost:
             if gap.start == 0 and gap.partition not in self.standings:
                 self._begin(gap.partition, 0)
@@ -117,27 +134,17 @@ class Refold:
         standing = self.standings.get(gap.partition) or self._begin(gap.partition, 0)
         if not standing.records:
             standing.first = gap.end
-        _doubt(standing, gap.words)
+        standing.doubt(gap.words)
         yield gap
-
-
-def _passes(standing: Standing, records: Sequence[Appended]) -> Iterator[Sequence[Appended]]:
-    """Yield what can be folded in one pass; where a tick may say which window is open, it is looked at before."""
-    begun = 0
-    for index, record in enumerate(() if standing.aligned else records):
-        if record.key == CONTROL_KEY:
-            yield records[begun:index]
-            _align(standing, record)
-            begun = index
-    yield records[begun:]
 
 
 def _folded(standing: Standing, partition: int, records: Sequence[Appended]) -> Iterator[Happening]:
     roll = standing.roll
     state, coming = roll.state, iter(records)
-    for offset, effects in roll.fold_all(records):
+    told = roll.fold_all(records) if standing.heard is None else _heard(roll, records, standing.heard)
+    for offset, effects in told:
         time_ms = next(record.timestamp for record in coming if record.offset == offset)
-        for effect in effects:
+        for effect in effects if offset >= standing.told else ():
             yield from _told(standing, Place(partition, offset, time_ms), effect)
         if roll.state is not state:
             counted = roll.state.rolls > state.rolls
@@ -145,23 +152,19 @@ def _folded(standing: Standing, partition: int, records: Sequence[Appended]) -> 
             state = roll.state
 
 
-def _doubt(standing: Standing, why: str) -> None:
-    """Nothing is certain any more, nor which window is open: a tick must say it."""
-    standing.doubts.append(why)
-    standing.aligned = False
-
-
-def _align(standing: Standing, record: Appended) -> None:
-    """Take the open window's number from the tick that closes it; that window was not seen whole, so it is void.
-
-    A tick of a window that was closed already names a lower number, and is ignored as ever. A higher one shows that
-    ticks are missing, or that the first one seen had been ignored: no tick is appended before its window is open.
-    """
-    event = decode_event(record.key, record.value)
-    state = standing.roll.state
-    if isinstance(event, Tick) and (event.window > state.window or state.opened is None):
-        standing.roll.state = replace(state, window=event.window)
-        standing.roll.void = True
+def _heard(roll: Roll, records: Sequence[Appended], heard: dict[bytes, int]) -> Iterator[tuple[int, Sequence[Effect]]]:
+    """Do what ``fold_all`` does, one by one, and take note of whose event counted."""
+    for record in records:
+        key = record.key
+        if key is None or key == CONTROL_KEY:
+            effects = roll.fold(record)
+        else:
+            seat, row = roll.attendance.sheet.get(key), roll.rows.get(key)
+            effects = roll.fold(record)
+            if roll.attendance.sheet.get(key) != seat or roll.rows.get(key) is not row:
+                heard[key] = record.timestamp
+        if effects:
+            yield record.offset, effects
 
 
 def _told(standing: Standing, place: Place, effect: Effect) -> Iterator[Happening]:

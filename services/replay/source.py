@@ -2,11 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from services.replay.chunks import Chunk, Item
 from services.replay.cluster import Live, opened
@@ -16,7 +16,12 @@ from services.replay.tape import Tape
 from services.runtime.config import KafkaSettings
 
 STDIN = Path("-")
+T = TypeVar("T")
 _BLOCK = 256 * 1024
+
+
+class StoppedError(Exception):
+    """The process was told to stop before there was anything to show."""
 
 
 @dataclass
@@ -93,6 +98,23 @@ async def _selected(name: str, tape: Tape, topic: str, selection: Selection) -> 
                 yield item._replace(records=records)
     except RecordingError as cause:
         raise RecordingError(f"{name}: {cause}") from None
+
+
+async def unless_stopped(work: Coroutine[Any, Any, T], stopping: asyncio.Event) -> T:
+    """Return what ``work`` does, however long it waits for a broker. Raises ``StoppedError`` where it is told to stop.
+
+    A broker may be away for ever: one signal must be enough to give up.
+    """
+    working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise StoppedError
+    finally:
+        stopped.cancel()
+        working.cancel()
+        await asyncio.wait({working})
 
 
 async def until(items: AsyncIterator[Item], stopping: asyncio.Event) -> AsyncIterator[Item]:

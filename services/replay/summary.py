@@ -65,7 +65,7 @@ def summary(refold: Refold, tally: Tally) -> dict[str, Any]:
             {
                 "partition": number,
                 "from": one.first,
-                "to": one.roll.position,
+                "to": one.reached,
                 "lastTime": to_time(one.last_ms),
                 "openWindow": one.roll.window if one.aligned or one.closed else None,
                 "braked": one.roll.braked,
@@ -78,10 +78,7 @@ def summary(refold: Refold, tally: Tally) -> dict[str, Any]:
 
 def begun(refold: Refold) -> list[str]:
     """Say from where the fold of each partition began."""
-    return [
-        f"partition {number}: from zero" if not one.first else f"partition {number}: from offset {one.first}"
-        for number, one in sorted(refold.standings.items())
-    ]
+    return [f"partition {number}: {one.began}" for number, one in sorted(refold.standings.items())]
 
 
 def cannot_know(refold: Refold) -> list[str]:

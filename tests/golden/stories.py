@@ -6,10 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from schemas.topics import EVENTS
+from services.identity.core.bundle import TrustBundle
 from services.processor.core.record import Record
 from services.processor.core.rules import Rules
 from services.replay.chunks import Chunk
 from services.replay.recording import Header, Range, RecordedTopic, Tally, configuration_digest
+from services.replay.redaction import Redactor
 from services.replay.tape import Writer
 from tests.support.logs import Log, key
 
@@ -64,7 +66,7 @@ def first_night() -> Log:
 STORIES: dict[str, Callable[[], Log]] = {"first-night": first_night}
 
 
-def recorded(log: Log) -> bytes:
+def recorded(log: Log, bundles: tuple[TrustBundle, ...] = (), redactor: Redactor | None = None) -> bytes:
     """Return a log of one partition as a recording."""
     topic = RecordedTopic(
         name=EVENTS,
@@ -73,9 +75,17 @@ def recorded(log: Log) -> bytes:
         config={"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"},
     )
     rules = asdict(RULES)
-    header = Header(cluster="golden", topics=(topic,), rules=rules, configuration=configuration_digest((topic,), rules))
+    header = Header(
+        cluster="golden",
+        topics=(topic,),
+        rules=rules,
+        bundles=bundles,
+        redacted=redactor.fingerprint if redactor is not None else None,
+        configuration=configuration_digest((topic,), rules),
+    )
     writer = Writer(Tally(header))
-    return writer.take(Chunk(EVENTS, 0, [Record(*one) for one in log.records])) + writer.finish(complete=True)
+    chunk = Chunk(EVENTS, 0, [Record(*one) for one in log.records])
+    return writer.take(redactor.chunk(chunk) if redactor is not None else chunk) + writer.finish(complete=True)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from services.processor.core.record import Appended, Effect, Ignored, Notice, Re
 from services.processor.core.roll import Roll
 from services.processor.core.rows import WorkloadRow
 from services.processor.core.rules import Rules
+from services.processor.core.trust import Trust
 from services.replay.core import words
 from services.replay.core.beginning import Beginning
 from services.replay.core.chapters import Change, Place, Session, Story, Stretch
@@ -27,7 +28,7 @@ _NAMED = 64
 """Earlier sessions that are called by their number, where a record of theirs is ignored."""
 
 
-def story(
+def story(  # noqa: PLR0913 - what a roll is made of, and what is wanted of it
     records: Iterable[Appended],
     key: bytes,
     rules: Rules,
@@ -35,9 +36,10 @@ def story(
     partition: int = 0,
     until: int | None = None,
     belongs: Callable[[bytes], bool] = lambda _key: True,
+    trust: Trust | None = None,
 ) -> Story:
     """Return the story of ``key`` from the records of its partition, up to broker time ``until`` (milliseconds)."""
-    teller = Teller(key, Roll(partition, rules, belongs), until)
+    teller = Teller(key, Roll(partition, rules, belongs, trust), until)
     for record in records:
         if not teller.take(record):
             break

@@ -22,10 +22,14 @@ from services.replay.source import source
 from services.runtime.kafka import reader
 from tests.integration.evidence import newest, workloads
 from tests.integration.processor.house import MUSTER, RULES, House
+from tests.support.proofs import bundle_file
 
 FLEET = 60
 EVERYTHING = Order(topics=(EVENTS,), selection=Selection())
-BY_RULES = [f"--set=rules.{name}={getattr(RULES, name)}" for name in ("window_ms", "missed_windows", "grace_windows")]
+BY_RULES = [
+    *(f"--set=rules.{name}={getattr(RULES, name)}" for name in ("window_ms", "missed_windows", "grace_windows")),
+    f"--bundle={bundle_file()}",
+]
 
 
 async def muster(house: House, *words: str) -> tuple[int, str, str]:
@@ -102,9 +106,9 @@ async def test_a_replay_equals_what_the_processor_wrote_and_changes_nothing(hous
     assert (await muster(house, "events", "tail", "--last", "3", "-c", "2"))[0] == 0
     assert await everything_on(house) == before
 
-    code, _, err = await muster(house, "replay", tape, "--compare", "live")
+    code, _, err = await muster(house, "replay", tape, "--compare", "topic")
     assert code == 0, err
-    assert f"compared with live: {FLEET} of {FLEET} workloads agree\n" in err
+    assert f"compared with muster.workloads: {FLEET} of {FLEET} workloads agree\n" in err
     assert await everything_on(house) == before
 
     happenings = [json.loads(line) for line in live.splitlines()]
@@ -126,11 +130,11 @@ async def test_a_live_state_that_is_another_is_shown_field_by_field(house: House
     key, state = min(told.items())
     forged = state.model_copy(update={"session": "00000000-0000-0000-0000-00000000dead"})
     await house.producer.send_and_wait(WORKLOADS, forged.to_json(), key=key, partition=state.partition)
-    code, _, err = await muster(house, "replay", "--compare", "live", *BY_RULES)
+    code, _, err = await muster(house, "replay", "--compare", "topic", *BY_RULES)
     assert code == 1
     assert f"{FLEET - 1} of {FLEET} workloads agree; 1 different" in err
     assert (
-        f"FAILED {key.decode()}: different at {state.partition}:{state.revision}: "
+        f"FAILED muster.workloads: {key.decode()}: different at {state.partition}:{state.revision}: "
         f"session: replayed '{state.session}', live '{forged.session}'" in err
     )
 
@@ -154,11 +158,12 @@ async def test_what_retention_took_is_told_and_nothing_is_certain(house: House) 
 async def test_markers_of_transactions_are_no_lost_records(house: House) -> None:
     fenced = AIOKafkaProducer(**house.settings.client_args(), transactional_id="somebody-else")
     await fenced.start()
+    homes = house.members(4)
     try:
         for window in range(3):
             async with fenced.transaction():
                 await fenced.send(EVENTS, b"kept", key=b"nobody", partition=0)
-            await house.tell(house.members(4), range(window, window + 1))
+            await house.tell(homes, range(window, window + 1))
         async with fenced.transaction():
             await fenced.send(EVENTS, b"kept", key=b"nobody", partition=0)
     finally:
@@ -173,13 +178,14 @@ async def test_markers_of_transactions_are_no_lost_records(house: House) -> None
 
 
 async def test_an_interrupted_recording_goes_on_to_be_the_whole(house: House, tmp_path: Path) -> None:
-    await house.tell(house.members(FLEET), range(4))
+    homes = house.members(FLEET)
+    await house.tell(homes, range(4))
     whole, part = tmp_path / "whole", tmp_path / "part"
     await record(whole, house.settings, EVERYTHING, asyncio.Event(), lambda *_: None)
     stopping = asyncio.Event()
     trailer = await record(part, house.settings, EVERYTHING, stopping, lambda *_: stopping.set())
     assert not trailer.complete
-    await house.tell(house.members(FLEET), range(4, 5))
+    await house.tell(homes, range(4, 5))
     ended = await resume(part, house.settings, EVERYTHING, asyncio.Event(), lambda *_: None)
     assert ended is not None
     assert ended.complete
@@ -213,3 +219,7 @@ async def test_a_recording_of_another_cluster_or_key_is_not_resumed(house: House
     with pytest.raises(RecordingError, match="of cluster another"):
         await resume(other, house.settings, EVERYTHING, asyncio.Event(), lambda *_: None)
     assert path.read_bytes() == before
+    golden = Path(__file__).parents[2] / "golden" / "first-night.jsonl.zst"
+    code, _, err = await muster(house, "replay", str(golden), "--compare", "topic")
+    assert code == 1
+    assert "it is of cluster golden, but" in err

@@ -1,0 +1,87 @@
+"""One run of ``muster replay``: what is folded, what is shown of it, and what is asserted."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from services.cli.beginnings import save
+from services.cli.comparison import Compared, Comparison, comparison
+from services.cli.emission import Emission
+from services.cli.opening import Range, begun_from, unfinished
+from services.cli.options import EXIT_WRONG
+from services.cli.printing import EXIT_INTERRUPTED
+from services.cli.progress import Meter
+from services.cli.replaying import Printer
+from services.cli.shown import Shown
+from services.cli.trusting import trust_in
+from services.processor.settings import ProcessorSettings
+from services.replay.chunks import Chunk
+from services.replay.refold import Refold
+from services.replay.source import Source, unless_stopped, until
+from services.replay.summary import FailOn, Tally, begun, cannot_know, failures, summary, unexpected
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to fold, and what to assert of it."""
+
+    range: Range
+    fail_on: tuple[FailOn, ...]
+    expected: dict[str, Any] | None
+    compare: Compared | None
+    emission: Emission
+    save: Path | None
+
+
+async def refolded(wanted: Wanted, settings: ProcessorSettings, printer: Printer, stopping: asyncio.Event) -> int:
+    """Fold, and print what comes of it; return the exit code."""
+    async with begun_from(wanted.range, settings, stopping) as beginning:
+        found, live = beginning.found, None
+        if wanted.compare:
+            live = await unless_stopped(comparison(wanted.compare, found.cluster, settings.kafka), stopping)
+        refold = beginning.refold(beginning.rules, trust_in(wanted.range.bundles, found.header))
+        tally = await _folded(found, refold, wanted, printer, live, stopping)
+    began = "; ".join(begun(refold)) or "nothing was there"
+    notes = [f"folded {found.name} by {beginning.whose}; {began}", *cannot_know(refold)]
+    notes += [*beginning.notes, *unfinished(found, stopping)]
+    if wanted.save is not None:
+        save(wanted.save, refold, found, beginning.rules)
+    printer.summary(summary(refold, tally), notes)
+    wanted.emission.replayed(found, refold, to_its_end=found.live is not None and wanted.range.folded.end is None)
+    wrong = failures(wanted.fail_on, refold, tally)
+    if wanted.expected is not None:
+        wrong += unexpected(wanted.expected, refold)
+    if live is not None and not stopping.is_set():
+        wrong += live.told(refold)
+    for line in wrong:
+        typer.echo(f"FAILED {line}", err=True)
+    return EXIT_INTERRUPTED if stopping.is_set() else EXIT_WRONG if wrong else 0
+
+
+async def _folded(
+    found: Source,
+    refold: Refold,
+    wanted: Wanted,
+    printer: Printer,
+    live: Comparison | None,
+    stopping: asyncio.Event,
+) -> Tally:
+    tally, done, shows = Tally(), 0, Shown(wanted.range.shown, wanted.range.labels)
+    with Meter("replaying") as meter:
+        async for item in until(found.items(), stopping):
+            for happening in refold.take(item):
+                if live is not None:
+                    live.take(happening)
+                if shows.takes(happening):
+                    meter.hide()
+                    tally.take(happening)
+                    wanted.emission.take(happening)
+                    printer.show(happening)
+            done += len(item.records) if isinstance(item, Chunk) else 0
+            meter(done, found.total)
+            sys.stdout.flush()
+    return tally

@@ -1,0 +1,79 @@
+"""What a redacted recording has in a credential's place: what the credential proved, by each trust bundle at hand.
+
+Verdicts depend on credentials, and a redacted one could not be verified any more. So it is verified before it is
+hidden; a replay takes the outcome for the bundle that the log names, and where there is none, says so.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.codec import decode_event
+from schemas.credentials import Credential, CredentialReason, JwtCredential, Verified
+from schemas.events import Connect, Heartbeat, RoleChecked
+from schemas.identity import Identity
+from schemas.message import instant
+from services.identity.core.bundle import TrustBundle
+from services.identity.core.verdict import Accepted, Refusal
+from services.identity.given import GivenBundles, UnknownBundleError
+from services.processor.core.record import Appended
+from services.replay.lines import shortest
+
+ISSUER = "redacted by muster record"
+
+
+class Attestor:
+    """Verifies what is about to be hidden."""
+
+    def __init__(self, bundles: Sequence[TrustBundle]) -> None:
+        self._digests = [bundle.digest for bundle in bundles]
+        self._given = GivenBundles(bundles)
+
+    def attested(self, record: Appended) -> dict[str, Any] | None:
+        """Return an event with the outcomes in the credential's place; None: it shows no credential."""
+        event = decode_event(record.key, record.value)
+        if not isinstance(event, Connect | Heartbeat) or event.proof is None or event.workload is None:
+            return None
+        credential, claimed, at = event.proof.credential, event.workload.identity, instant(record.timestamp)
+        told = {digest: _told(self._given.verify(digest, credential, claimed, at)) for digest in self._digests}
+        token = JwtCredential(issuer=ISSUER, token=shortest(told).decode())
+        body: dict[str, Any] = json.loads(record.value or b"")
+        body["proof"]["credential"] = Credential(jwt=token).model_dump(mode="json", exclude_none=True)
+        return body
+
+
+class Attested:
+    """Takes the outcomes of a redacted recording for what they say."""
+
+    def __init__(self, bundles: GivenBundles) -> None:
+        """``bundles`` are those which roles are checked by: their signatures are not hidden."""
+        self._bundles = bundles
+
+    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+        """Return what it came to by the bundle of this digest. Raises UnknownBundleError where nobody knows."""
+        del claimed, at  # as they were then
+        shown = credential.jwt
+        try:
+            told = json.loads(shown.token if shown is not None and shown.issuer == ISSUER else "{}")[bundle]
+            if "refused" in told:
+                return Refusal(CredentialReason(told["refused"]), told["message"])
+            return Accepted(Identity.model_validate(told["identity"]), Verified.model_validate(told["verified"]))
+        except (KeyError, TypeError, ValueError, ValidationError):
+            raise UnknownBundleError(
+                f"the recording is redacted, and does not say what its credentials proved by {bundle}, the "
+                "trust bundle that the log names: record it again, with that --bundle"
+            ) from None
+
+    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+        """Tell whether a processor that the bundle knows signed the outcome. Raises UnknownBundleError."""
+        return self._bundles.signed(bundle, checked)
+
+
+def _told(found: Accepted | Refusal) -> dict[str, Any]:
+    if isinstance(found, Refusal):
+        return {"refused": found.reason, "message": found.message}
+    plain: dict[str, Any] = {"mode": "json", "exclude_none": True}
+    return {"identity": found.identity.model_dump(**plain), "verified": found.verified.model_dump(**plain)}
