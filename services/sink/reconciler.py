@@ -23,6 +23,7 @@ from services.sink.core.actions import (
     ForgetAnswer,
     KeepRemoval,
     UpdateEntry,
+    UpdateEntryStatus,
     UpdateStatus,
     UpdateWar,
     Write,
@@ -148,6 +149,8 @@ class Reconciler:
                 self.state.put(Kind.WAR, await self.cluster.update(Kind.WAR, manifest, status=True))
             case UpdateEntry(manifest):
                 self.state.put(Kind.ENTRY, await self.cluster.update(Kind.ENTRY, manifest))
+            case UpdateEntryStatus(manifest):
+                self.state.put(Kind.ENTRY, await self.cluster.update(Kind.ENTRY, manifest, status=True))
 
     async def _delete(self, kind: Kind, which: Exactly) -> None:
         await self.cluster.delete(kind, which)

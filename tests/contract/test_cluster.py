@@ -154,6 +154,19 @@ async def test_an_update_of_what_is_gone_says_so(cluster: Cluster) -> None:
         await cluster.update(Kind.GROUP, with_account(made, "new"))
 
 
+async def test_the_status_of_an_entry_is_written_by_itself_and_kept(cluster: Cluster) -> None:
+    owner = await cluster.create(Kind.GROUP, group())
+    entry = {**owner, "kind": "WorkloadEntry", "spec": {"address": "1.1.1.1"}, "status": {"conditions": []}}
+    entry["metadata"] = {"namespace": NAMESPACE, "name": owner["metadata"]["name"]}
+    made = await cluster.create(Kind.ENTRY, entry)
+    assert "status" not in made
+    unhealthy = {"conditions": [{"type": "Healthy", "status": "False", "reason": "AgentNotConnected"}]}
+    told = await cluster.update(Kind.ENTRY, {**made, "status": unhealthy, "spec": {"address": "9.9.9.9"}}, status=True)
+    assert (told["status"], told["spec"]) == (unhealthy, made["spec"])
+    moved = await cluster.update(Kind.ENTRY, {**told, "spec": {"address": "9.9.9.9"}, "status": {}})
+    assert (moved["status"], moved["spec"]["address"]) == (unhealthy, "9.9.9.9")
+
+
 async def test_a_status_changes_neither_spec_nor_generation_and_a_spec_no_status(cluster: Cluster) -> None:
     made = await cluster.create(Kind.WAR, {**war(await cluster.create(Kind.GROUP, group())), "status": {"revision": 1}})
     assert "status" not in made

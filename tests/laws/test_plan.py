@@ -127,6 +127,29 @@ def test_a_sink_ended_between_any_two_writes_comes_to_the_same(
 
 @given(stories)
 @_settings
+def test_an_endpoint_is_healthy_while_its_agent_is_there_and_not_when_it_is_gone(story: list[Event]) -> None:
+    """What istiod reads of a registered workload is what the processor says; where nobody can tell, it stays so."""
+
+    async def law() -> None:
+        registry = Registry()
+        await registry.group()
+        teller = Story(registry)
+        for event in story:
+            await teller.tell(event)
+            await registry.settle()
+            for number, state in teller.states.items():
+                name = joiner(number).key.war_name
+                entry, war = registry.object(Kind.ENTRY, name), registry.object(Kind.WAR, name)
+                if entry is None or war is None or state.presence is Presence.UNKNOWN:
+                    continue
+                (healthy,) = entry["status"]["conditions"]
+                assert healthy["status"] == str(state.presence is Presence.CONNECTED)
+
+    asyncio.run(law())
+
+
+@given(stories)
+@_settings
 def test_an_older_state_is_never_written_over_a_newer(story: list[Event]) -> None:
     """A sink that has read less than another changes nothing of what that one wrote."""
 

@@ -11,6 +11,7 @@ from schemas.events import Connect, Heartbeat, Resumed
 from schemas.topics import EVENTS, WORKLOADS
 from schemas.workloads import Presence, Reason, Workload
 from services.agent.core.moves import State
+from services.sink.core.objects import Manifest
 from services.sink.ports import Kind
 from tests.sim.processors import RULES
 from tests.sim.world import NAMESPACE, World
@@ -102,6 +103,15 @@ def _first_of_its_seq(records: list[Any], offset: int, event: Any, key: bytes) -
     return True
 
 
+def _health(name: str, entry: Manifest | None, presence: Presence | None) -> Iterator[str]:
+    """Yield what is wrong with what istiod reads of an endpoint: traffic for the dead, or none for the living."""
+    if entry is None or presence in {None, Presence.UNKNOWN}:
+        return
+    healthy = [c["status"] for c in entry.get("status", {}).get("conditions", ()) if c["type"] == "Healthy"]
+    if healthy != [str(presence is Presence.CONNECTED)]:
+        yield f"endpoint: {name} is {presence} and its entry says Healthy={healthy}"
+
+
 def settled(world: World, told: Told) -> Iterator[str]:
     """Yield what is wrong once everything had time to settle."""
     records = {p: world.log.part(EVENTS, p).records for p in range(world.log.count)}
@@ -122,6 +132,7 @@ def settled(world: World, told: Told) -> Iterator[str]:
             yield f"endpoint: {name} is {presence} and has a WAR or an entry"
         if (war is None) != (entry is None):
             yield f"endpoint: {name} has {'an entry and no WAR' if entry else 'a WAR and no entry'}"
+        yield from _health(name, entry, presence)
         if war is not None and state is not None:
             condition = next(c for c in war["status"]["conditions"] if c["type"] == "AgentConnected")
             wanted = {Presence.CONNECTED: "True", Presence.UNKNOWN: "Unknown"}.get(state.presence, "False")

@@ -29,6 +29,8 @@ _KINDS = {
     Kind.WAR: "WorkloadAutoRegistration",
     Kind.ENTRY: "WorkloadEntry",
 }
+WITH_STATUS = (Kind.WAR, Kind.ENTRY)
+"""Kinds whose status is a subresource."""
 
 
 class MemoryCluster:
@@ -79,7 +81,7 @@ class MemoryCluster:
         if (kind, namespace, name) in self.objects:
             raise AlreadyExistsError(f'{kind.value.plural} "{name}" already exists')
         item: dict[str, Any] = copy.deepcopy(dict(manifest))
-        if kind is Kind.WAR:
+        if kind in WITH_STATUS:
             item.pop("status", None)
         item["metadata"] |= {"uid": self.uid(), "generation": 1, "creationTimestamp": "2026-11-23T00:00:00Z"}
         stored = self._store(kind, "ADDED", item)
@@ -94,7 +96,7 @@ class MemoryCluster:
         about = manifest["metadata"]
         known = self._known(kind, Exactly(about["namespace"], about["name"], about["uid"], about["resourceVersion"]))
         item: dict[str, Any] = copy.deepcopy({**known, "status": manifest["status"]} if status else dict(manifest))
-        if kind is Kind.WAR and not status:
+        if kind in WITH_STATUS and not status:
             item.pop("status", None)
             item |= {"status": known["status"]} if "status" in known else {}
         item["metadata"]["generation"] = known["metadata"]["generation"] + (item.get("spec") != known.get("spec"))

@@ -39,6 +39,12 @@ class UpdateEntry(NamedTuple):
     manifest: Mapping[str, Any]
 
 
+class UpdateEntryStatus(NamedTuple):
+    """Write the WorkloadEntry's status, if it is still the one that was observed."""
+
+    manifest: Mapping[str, Any]
+
+
 class DeleteWar(NamedTuple):
     """Delete exactly the object that was observed; its entry goes with it."""
 
@@ -73,6 +79,6 @@ class ForgetAnswer(NamedTuple):
     """Take the answer out of the topic: its workload is forgotten."""
 
 
-Write = CreateWar | UpdateWar | UpdateStatus | CreateEntry | UpdateEntry
+Write = CreateWar | UpdateWar | UpdateStatus | CreateEntry | UpdateEntry | UpdateEntryStatus
 """Puts an object into Kubernetes."""
 Action = Write | DeleteEntry | KeepRemoval | DeleteWar | AnswerSession | ForgetAnswer

@@ -9,6 +9,7 @@ from typing import Any
 from schemas import resource
 from schemas.events import Registration
 from schemas.resource import WarSpec
+from services.sink.core.health import CHECKED
 from services.sink.core.objects import ISTIO_API, MANAGED_BY, WAR_API, Entry, War, owner_reference
 
 ISTIO_OWN = "istio.io/"
@@ -62,7 +63,7 @@ def made(namespace: str, name: str, spec: WarSpec, owner: Mapping[str, str]) -> 
 
 
 def _annotations(template: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in template.items() if not name.startswith(ISTIO_OWN)}
+    return {CHECKED: "true", **{name: value for name, value in template.items() if not name.startswith(ISTIO_OWN)}}
 
 
 def merged(entry: Entry, wanted: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Regi
 from schemas.resource import WarSpec
 from schemas.workloads import Presence, Workload
 from services.sink.core import entry as entries
-from services.sink.core import undo
+from services.sink.core import health, undo
 from services.sink.core import war as wars
 from services.sink.core.actions import (
     Action,
@@ -23,6 +23,7 @@ from services.sink.core.actions import (
     ForgetAnswer,
     KeepRemoval,
     UpdateEntry,
+    UpdateEntryStatus,
     UpdateStatus,
     UpdateWar,
 )
@@ -57,7 +58,7 @@ def plan(
     if war is not None and (war.deleting or is_newer(war, workload)):
         return ()
     if workload.presence is Presence.REMOVED:
-        return _remove(workload, answer, war) or undo.entry(
+        return _remove(workload, answer, observed) or undo.entry(
             restored if undo.in_force(restored, workload, now) else None, observed.group, observed.entry
         )
     if war is None:
@@ -131,15 +132,22 @@ def _keep(workload: Workload, answer: Answered | None, observed: Observed, war: 
         return (*writes, *refusal(workload, answer, taken))
     if entry is not None and entry.deleting:
         return writes
-    return (*writes, *_entry(war, spec, entry), *_register(workload, answer, war, spec))
+    if endpoint := _entry(workload, war, spec, entry):
+        # The session is told when peers can reach it: of an entry that is there, and has its health.
+        return (*writes, *endpoint)
+    return (*writes, *_register(workload, answer, war, spec))
 
 
-def _entry(war: War, spec: WarSpec, entry: Entry | None) -> Plan:
+def _entry(workload: Workload, war: War, spec: WarSpec, entry: Entry | None) -> Plan:
     wanted = entries.manifest(war, spec)
     if wanted is None:
         return ()
     if entry is None:
         return (CreateEntry(wanted),)
+    marked = health.of_workload(entry, workload)
+    if marked is not None:
+        # Before the annotation comes: an entry that has it without the condition gets no traffic.
+        return (UpdateEntryStatus(marked),)
     merged = entries.merged(entry, wanted)
     return () if merged is None else (UpdateEntry(merged),)
 
@@ -161,8 +169,14 @@ def _register(workload: Workload, answer: Answered | None, war: War, spec: WarSp
     )
 
 
-def _remove(workload: Workload, answer: Answered | None, war: War | None) -> Plan:
+def _remove(workload: Workload, answer: Answered | None, observed: Observed) -> Plan:
+    war, entry = observed.war, observed.entry
     if war is not None:
+        if entry is not None and entry.ours and not entry.deleting:
+            marked = health.of_workload(entry, workload)
+            if marked is not None:
+                # A removal waits for its turn; traffic does not.
+                return (UpdateEntryStatus(marked),)
         if war.spec is None:  # pragma: no cover - it would not be of this workload
             raise AssertionError("a WAR of a workload has a spec")
         # Kept before it is deleted: what was removed by mistake can be brought back (ADR 0009).

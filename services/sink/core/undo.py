@@ -13,7 +13,8 @@ from schemas.removals import Removal, Restore
 from schemas.resource import WarSpec
 from schemas.workloads import Presence, Workload
 from services.sink.core import entry as entries
-from services.sink.core.actions import Action, CreateEntry, DeleteEntry, UpdateEntry
+from services.sink.core import health
+from services.sink.core.actions import Action, CreateEntry, DeleteEntry, UpdateEntry, UpdateEntryStatus
 from services.sink.core.objects import ISTIO_API, Entry, Group, owner_reference
 
 
@@ -67,11 +68,14 @@ def entry(restored: Restored | None, group: Group | None, entry: Entry | None) -
     if entry is not None and (entry.deleting or not entry.ours):
         return ()
     wanted = manifest(restored, group) if restored is not None and group is not None else None
-    if wanted is None:
+    if wanted is None or restored is None:
         # An entry of a WAR that is gone is Kubernetes' to collect; only what an order brought is the sink's to delete.
         return (_delete(entry),) if entry is not None and is_restored(entry) else ()
     if entry is None:
         return (CreateEntry(wanted),)
+    marked = health.of_restored(entry, restored.order.who, restored.since)
+    if marked is not None:
+        return (UpdateEntryStatus(marked),)
     merged = entries.merged(entry, wanted)
     return () if merged is None else (UpdateEntry(merged),)
 

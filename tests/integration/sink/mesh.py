@@ -187,11 +187,17 @@ class Mesh:
         """Wait until a condition has this status; return the condition."""
 
         async def so() -> Mapping[str, Any] | None:
-            war = await self.war(who)
-            conditions = (war or {}).get("status", {}).get("conditions", ())
-            return next((one for one in conditions if (one["type"], one["status"]) == (kind, status)), None)
+            return _condition(await self.war(who), kind, status)
 
         return await eventually(so, f"{kind}={status} of {who.key.war_name}")
+
+    async def healthy(self, who: Introduction, status: str) -> Mapping[str, Any]:
+        """Wait until what istiod reads of a workload's endpoint has this status; return the condition."""
+
+        async def so() -> Mapping[str, Any] | None:
+            return _condition(await self.entry(who), "Healthy", status)
+
+        return await eventually(so, f"Healthy={status} of the entry {who.key.war_name}")
 
     async def gone(self, who: Introduction) -> None:
         """Wait until registration and entry are gone."""
@@ -237,3 +243,8 @@ class Mesh:
             return [(one.key, one.value) async for chunk in read_to_end(consumer) for one in chunk]
         finally:
             await consumer.stop()
+
+
+def _condition(found: dict[str, Any] | None, kind: str, status: str) -> Mapping[str, Any] | None:
+    conditions = (found or {}).get("status", {}).get("conditions", ())
+    return next((one for one in conditions if (one["type"], one["status"]) == (kind, status)), None)

@@ -101,6 +101,18 @@ async def test_a_deletion_ends_the_session_and_the_next_gets_the_group_as_it_is(
     assert second.snapshot.spec["template"]["serviceAccount"] == "newer"
 
 
+async def test_the_endpoint_of_an_absent_agent_is_unhealthy_at_once_and_healthy_when_it_returns(mesh: Mesh) -> None:
+    await mesh.start()
+    who = mesh.who()
+    await mesh.say(who)
+    await mesh.answered(who, Registered, session(1))
+    await mesh.healthy(who, "True")
+    await mesh.say(who, Presence.ABSENT)
+    assert (await mesh.healthy(who, "False"))["reason"] == "AgentNotConnected"
+    await mesh.say(who)
+    assert (await mesh.healthy(who, "True"))["reason"] == "AgentConnected"
+
+
 async def test_an_edit_of_the_group_leaves_snapshots_alone(mesh: Mesh) -> None:
     await mesh.start()
     who = mesh.who()

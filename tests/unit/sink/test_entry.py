@@ -8,6 +8,7 @@ from schemas.events import Address, AddressType, AgentSoftware, Host, Registrati
 from schemas.identity import Identity, JwtIdentity
 from schemas.resource import GroupSnapshot, WarSpec
 from services.sink.core import entry
+from services.sink.core.health import CHECKED
 from services.sink.core.objects import War
 from tests.support.registry import joiner
 
@@ -30,8 +31,8 @@ METADATA = {
 def made(**told: Any) -> dict[str, Any] | None:  # noqa: ANN401 - parts of a registration
     """Return the entry of a workload that reported this."""
     identity = told.pop("identity", joiner(1).identity)
+    spec = {"metadata": told.pop("group", METADATA), "template": TEMPLATE}
     registration = Registration(agent=AgentSoftware(version="v1"), **({"host": Host(addresses=(VPC, INTERNET))} | told))
-    spec = {"metadata": METADATA, "template": TEMPLATE}
     taken = GroupSnapshot(name="ratings", uid="u", generation=1, resource_version="1", spec=spec)
     war_spec = WarSpec(identity=identity, registration=registration, workload_group=taken)
     war = War(
@@ -64,7 +65,13 @@ def test_the_object_carries_the_groups_labels_and_no_word_of_the_agents() -> Non
 def test_no_annotation_makes_istiod_take_the_entry_for_its_own() -> None:
     made_of = made()
     assert made_of is not None
-    assert made_of["metadata"]["annotations"] == {"team": "ratings"}
+    assert made_of["metadata"]["annotations"] == {"team": "ratings", CHECKED: "true"}
+
+
+def test_a_group_that_says_so_has_its_endpoints_out_of_istios_health_checks() -> None:
+    made_of = made(group={"annotations": {CHECKED: "false"}})
+    assert made_of is not None
+    assert made_of["metadata"]["annotations"] == {CHECKED: "false"}
 
 
 @pytest.mark.parametrize(("over", "ip"), [(AddressType.VPC, VPC.ip), (AddressType.INTERNET, INTERNET.ip)])
