@@ -1,0 +1,81 @@
+"""``python -m tests.chaos [FAULT…]``: real faults on real parts, one by one; exit status 1 where one wronged."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.local import golang
+from services.local.cache import quietly
+from services.local.kube import Kube
+from tests.chaos import report, trial
+from tests.chaos.arena import KUBE_ARGUMENTS, Arena, broker
+from tests.chaos.faults import FAULTS, words
+from tests.chaos.trial import Figures
+
+WORKLOADS = 120
+
+
+def main(
+    faults: Annotated[list[str] | None, typer.Argument(help="Which faults; all of them without one.")] = None,
+    workloads: Annotated[int, typer.Option(min=80, max=2000, help="How many agents there are.")] = WORKLOADS,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    folder: Annotated[Path | None, typer.Option(help="Where data and logs are kept.")] = None,
+    *,
+    list_them: Annotated[bool, typer.Option("--list", help="Say what each fault is, and end.")] = False,
+) -> None:
+    """Let real faults happen to real parts, and say what came of it."""
+    if list_them:
+        for name in FAULTS:
+            typer.echo(f"{name.ljust(20)}{words(name)}")
+        return
+    if output not in {"table", "json"}:
+        raise typer.BadParameter(f"--output is {output!r}: table or json", param_hint="--output")
+    names = faults or list(FAULTS)
+    if unknown := [name for name in names if name not in FAULTS]:
+        raise typer.BadParameter(f"no fault is called {', '.join(unknown)}; --list says which there are")
+    place = folder or Path(tempfile.mkdtemp(prefix="muster-chaos-"))
+    found = asyncio.run(_run(names, workloads, place.absolute(), tell=output == "table"))
+    if output == "json":
+        typer.echo(json.dumps(report.document(found), indent=2))
+    broken = [one for one in found if one.broken]
+    for one in broken:
+        for told in one.broken:
+            typer.echo(f"{one.fault}: {told}", err=True)
+    if broken:
+        typer.echo(f"data and logs: {place}", err=True)
+    sys.exit(1 if broken else 0)
+
+
+async def _run(names: Sequence[str], workloads: int, folder: Path, *, tell: bool) -> list[Figures]:
+    folder.mkdir(parents=True, exist_ok=True)
+    await golang.build_kube(quietly)
+    kafka, kube = broker(folder), Kube(folder / "kube", KUBE_ARGUMENTS)
+    found = []
+    if tell:
+        typer.echo(f"{workloads} workloads, windows of 1 s; {report.machine()}\n\n{report.head()}")
+    try:
+        await asyncio.gather(kafka.start(), kube.start())
+        async with Arena(folder, kafka, kube) as arena:
+            await arena.begin(workloads)
+            for name in names:
+                found.append(await trial.run(name, FAULTS[name], arena))
+                if tell:
+                    typer.echo(report.line(found[-1]))
+    finally:
+        await asyncio.gather(kafka.stop(), kube.stop())
+    return found
+
+
+if __name__ == "__main__":
+    # The parts configure themselves from the environment: a developer's own settings are none of theirs.
+    for name in list(os.environ):
+        if name.startswith("MUSTER_") and name != "MUSTER_CACHE_DIR":
+            del os.environ[name]
+    typer.run(main)

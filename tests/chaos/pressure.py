@@ -1,0 +1,101 @@
+"""Faults of Kubernetes that is there, and has no time: priority and fairness, writers against us, lost watches."""
+
+import asyncio
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client
+
+from schemas import resource
+from tests.chaos.arena import ACCOUNT, NAMESPACE, Arena
+from tests.chaos.parts import frozen, witnessed
+from tests.chaos.trial import Stage
+
+THROTTLE_S = 10.0
+STORM_S = 15.0
+WRITERS = 4
+COMPACTED_S = 25.0
+"""Longer than the sink's watch (15 s) and than a version of a registration lives (up to 10 s)."""
+SETTLED_S = 3.0
+DELETED = 5
+LEVEL = "muster-chaos"
+
+
+async def api_throttled(arena: Arena, stage: Stage) -> None:
+    """Priority and fairness has no seat for the sink's writes: each is answered 429 with Retry-After."""
+    flow = client.FlowcontrolApiserverV1Api(arena.api)
+    async with witnessed(arena, stage):
+        level, schema = _no_seats()
+        await flow.create_priority_level_configuration(level)
+        await flow.create_flow_schema(schema)
+        await asyncio.sleep(THROTTLE_S)
+        await flow.delete_flow_schema(LEVEL)
+        await flow.delete_priority_level_configuration(LEVEL)
+    if not await arena.counted("muster_sink_throttled_total"):
+        raise AssertionError("Kubernetes never answered 429: the fault did not happen")
+
+
+def _no_seats() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a priority level without a seat, and the schema that sends the sink's writes there."""
+    limited = {
+        "nominalConcurrencyShares": 0,
+        "lendablePercent": 0,
+        "borrowingLimitPercent": 0,
+        "limitResponse": {"type": "Reject"},
+    }
+    rule = {"verbs": ["create", "update", "delete"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"]}
+    account = {"kind": "ServiceAccount", "serviceAccount": {"name": ACCOUNT, "namespace": NAMESPACE}}
+    schema = {
+        "priorityLevelConfiguration": {"name": LEVEL},
+        "matchingPrecedence": 50,
+        "rules": [{"subjects": [account], "resourceRules": [rule]}],
+    }
+    about = {"metadata": {"name": LEVEL}}
+    return {**about, "spec": {"type": "Limited", "limited": limited}}, {**about, "spec": schema}
+
+
+async def conflict_storm(arena: Arena, stage: Stage) -> None:
+    """Others write the status of all registrations all the time; the sink's own writes conflict."""
+    async with witnessed(arena, stage):
+        writers = [asyncio.ensure_future(_meddle(arena)) for _ in range(WRITERS)]
+        await asyncio.wait(writers, timeout=STORM_S)
+        for writer in writers:
+            writer.cancel()
+        await asyncio.gather(*writers, return_exceptions=True)
+
+
+async def _meddle(arena: Arena) -> None:
+    """Change what a condition says, of one registration after the other, as a well-behaved writer: never blindly."""
+    objects = client.CustomObjectsApi(arena.api)
+    for number in count():
+        for namespace in arena.namespaces:
+            where = (resource.GROUP, resource.API_VERSION, namespace, resource.PLURAL)
+            listed: dict[str, Any] = await objects.list_namespaced_custom_object(*where)
+            for item in listed["items"]:
+                for condition in item.get("status", {}).get("conditions", ()):
+                    if condition["type"] == "IdentityVerified":
+                        condition["message"] = f"meddled with for the {number}. time"
+                with suppress(client.ApiException, aiohttp.ClientError):
+                    await objects.replace_namespaced_custom_object_status(*where, item["metadata"]["name"], item)
+
+
+async def sink_out_of_date(arena: Arena, stage: Stage) -> None:
+    """SIGSTOP the sink until its watches' versions are compacted away; people delete registrations meanwhile."""
+    sink = arena.child("sink")
+    before = await arena.counted("muster_sink_relists_total")
+    async with witnessed(arena, stage), frozen(sink):
+        keys = sorted(arena.keys(arena.some))[:DELETED]
+        stage.excused |= set(keys)
+        for key in keys:
+            namespace, group, identity = key.decode().split("/")
+            await client.CustomObjectsApi(arena.api).delete_namespaced_custom_object(
+                resource.GROUP, resource.API_VERSION, namespace, resource.PLURAL, f"{group}-{identity}"
+            )
+        meddling = asyncio.ensure_future(_meddle(arena))
+        await asyncio.wait({meddling}, timeout=COMPACTED_S)
+        meddling.cancel()
+    await asyncio.sleep(SETTLED_S)
+    if await arena.counted("muster_sink_relists_total") == before:
+        raise AssertionError("no watch was answered 410 Gone: the fault did not happen")
