@@ -8,7 +8,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down test check lint types architecture format laws bench sim lock clean
+.PHONY: help install demo down test check lint types architecture format laws bench sim chaos lock clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ bench: install  ## heartbeats per second beside a bare consumer and a per-record
 
 sim: install  ## simulated worlds with faults: SEEDS=10000 of them, or SEED=N alone and in words
 	@$(MUSTER) sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
+
+chaos: install  ## real faults on real parts, one by one: all of them, or FAULTS="broker-kill disk-full"
+	@$(BIN)/python -m tests.chaos $(FAULTS)
 
 lock: install  ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock

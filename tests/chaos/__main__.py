@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -78,4 +79,6 @@ if __name__ == "__main__":
     for name in list(os.environ):
         if name.startswith("MUSTER_") and name != "MUSTER_CACHE_DIR":
             del os.environ[name]
+    # That the broker is away is no news where it is killed on purpose.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     typer.run(main)

@@ -4,6 +4,7 @@ Its weight-bearing rule: a verdict is judged by the truth about the agents, neve
 """
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
@@ -38,7 +39,7 @@ class Decided(NamedTuple):
     at_ms: int
 
     def __str__(self) -> str:
-        return f"{self.key.decode()} at {self.revision}: {self.presence.value}, and its agent was there"
+        return f"{self.key.decode()} at {self.revision}: called {self.presence.value}, falsely"
 
 
 class Judged(NamedTuple):
@@ -87,13 +88,17 @@ class Account:
         decided = self._decided(await self.catch_up())
         return Mark(self.events, frozenset((one.key, one.revision) for one in decided))
 
-    async def judge(self, mark: Mark, truth: Truth) -> Judged:
-        """Judge what the oracle and the processor decided since a mark."""
+    async def judge(self, mark: Mark, truth: Truth, doubtful: AbstractSet[bytes] = frozenset()) -> Judged:
+        """Judge what the oracle and the processor decided since a mark.
+
+        Of the ``doubtful`` nobody may say that they are absent: they fell silent all together.
+        """
         fresh = [one for one in self._decided(await self.catch_up()) if (one.key, one.revision) not in mark.decided]
         absents = [
             str(one)
             for one in fresh
-            if one.reason is Reason.MISSED_WINDOWS and wrongly_absent(truth, one.key, one.at_ms)
+            if one.reason is Reason.MISSED_WINDOWS
+            and (one.key in doubtful or wrongly_absent(truth, one.key, one.at_ms))
         ]
         removals = [
             str(one) for one in fresh if one.presence is Presence.REMOVED and wrongly_removed(truth, one.key, one.at_ms)
@@ -102,12 +107,12 @@ class Account:
         return Judged(self.events - mark.events, dict(sorted(counted.items())), absents, removals)
 
     def _decided(self, verdicts: Verdicts) -> list[Decided]:
-        states = [(t.key, evidence_of(t.state)) for t in verdicts.transitions if t.state is not None]
-        states += [(key, evidence_of(evidence.facts(state))) for key, state in self.told]
+        states = [(t.key, judged_by(t.state)) for t in verdicts.transitions if t.state is not None]
+        states += [(key, judged_by(evidence.facts(state))) for key, state in self.told]
         return sorted({Decided(key, *rest) for key, rest in states})
 
 
-def evidence_of(state: State) -> tuple[int, Presence, Reason, int]:
+def judged_by(state: State) -> tuple[int, Presence, Reason, int]:
     """Return what a verdict is judged by."""
     return state.revision, state.presence, state.reason, state.since_ms
 

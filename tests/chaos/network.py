@@ -34,6 +34,7 @@ def partition(weather: Weather, words: str) -> Act:
         everybody = arena.truth.able_now()
         arena.truth.fail(everybody, "network")
         arena.network(fleet=weather)
+        stage.doubtful |= everybody
         stage.strike(everybody)
         await asyncio.sleep(PARTITION_S)
         arena.network()

@@ -130,6 +130,7 @@ async def thundering_return(arena: Arena, stage: Stage) -> None:
     """kill -9 all agents; all come back at once, in new sessions."""
     fleets = (arena.most, arena.some)
     hit = arena.keys(*fleets)
+    stage.doubtful |= hit
     for fleet in fleets:
         await arena.lose(fleet)
     stage.strike(hit)

@@ -1,6 +1,7 @@
 """Faults of Kubernetes that is there, and has no time: priority and fairness, writers against us, lost watches."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -15,7 +16,7 @@ from tests.chaos.trial import Stage
 
 THROTTLE_S = 10.0
 STORM_S = 15.0
-WRITERS = 4
+WRITERS = 8
 COMPACTED_S = 25.0
 """Longer than the sink's watch (15 s) and than a version of a registration lives (up to 10 s)."""
 SETTLED_S = 3.0
@@ -57,28 +58,39 @@ def _no_seats() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 async def conflict_storm(arena: Arena, stage: Stage) -> None:
-    """Others write the status of all registrations all the time; the sink's own writes conflict."""
+    """Others write some registrations all the time, those of the dead among them; the sink's own writes conflict."""
+    before = await arena.counted("muster_sink_retries_total")
     async with witnessed(arena, stage):
-        writers = [asyncio.ensure_future(_meddle(arena)) for _ in range(WRITERS)]
+        victims = [*stage.hit, *sorted(arena.keys(arena.some))[:WRITERS]]
+        writers = [asyncio.ensure_future(_meddle(arena, victims[number::WRITERS])) for number in range(WRITERS)]
         await asyncio.wait(writers, timeout=STORM_S)
         for writer in writers:
             writer.cancel()
         await asyncio.gather(*writers, return_exceptions=True)
+    if await arena.counted("muster_sink_retries_total") == before:
+        raise AssertionError("no write of the sink conflicted: the fault did not happen")
 
 
-async def _meddle(arena: Arena) -> None:
-    """Change what a condition says, of one registration after the other, as a well-behaved writer: never blindly."""
+async def _meddle(arena: Arena, keys: Sequence[bytes]) -> None:
+    """Write registrations again and again: an annotation blindly, and a condition as a well-behaved writer does."""
     objects = client.CustomObjectsApi(arena.api)
     for number in count():
-        for namespace in arena.namespaces:
-            where = (resource.GROUP, resource.API_VERSION, namespace, resource.PLURAL)
-            listed: dict[str, Any] = await objects.list_namespaced_custom_object(*where)
-            for item in listed["items"]:
+        for key in keys:
+            where = _place(key)
+            note = {"metadata": {"annotations": {"meddled": str(number)}}}
+            with suppress(client.ApiException, aiohttp.ClientError):
+                item: dict[str, Any] = await objects.patch_namespaced_custom_object(
+                    *where, note, _content_type="application/merge-patch+json"
+                )
                 for condition in item.get("status", {}).get("conditions", ()):
                     if condition["type"] == "IdentityVerified":
                         condition["message"] = f"meddled with for the {number}. time"
-                with suppress(client.ApiException, aiohttp.ClientError):
-                    await objects.replace_namespaced_custom_object_status(*where, item["metadata"]["name"], item)
+                await objects.replace_namespaced_custom_object_status(*where, item)
+
+
+def _place(key: bytes) -> tuple[str, str, str, str, str]:
+    namespace, group, identity = key.decode().split("/")
+    return resource.GROUP, resource.API_VERSION, namespace, resource.PLURAL, f"{group}-{identity}"
 
 
 async def sink_out_of_date(arena: Arena, stage: Stage) -> None:
@@ -89,11 +101,8 @@ async def sink_out_of_date(arena: Arena, stage: Stage) -> None:
         keys = sorted(arena.keys(arena.some))[:DELETED]
         stage.excused |= set(keys)
         for key in keys:
-            namespace, group, identity = key.decode().split("/")
-            await client.CustomObjectsApi(arena.api).delete_namespaced_custom_object(
-                resource.GROUP, resource.API_VERSION, namespace, resource.PLURAL, f"{group}-{identity}"
-            )
-        meddling = asyncio.ensure_future(_meddle(arena))
+            await client.CustomObjectsApi(arena.api).delete_namespaced_custom_object(*_place(key))
+        meddling = asyncio.ensure_future(_meddle(arena, sorted(arena.keys(arena.most))))
         await asyncio.wait({meddling}, timeout=COMPACTED_S)
         meddling.cancel()
     await asyncio.sleep(SETTLED_S)

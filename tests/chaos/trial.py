@@ -56,6 +56,8 @@ class Stage:
         self.right: float | None = None
         self.vanished: dict[bytes, str] = {}
         """Registrations that went although their agents were there."""
+        self.doubtful: set[bytes] = set()
+        """Those who fall silent all together: then the observer is to be doubted, and to call one absent is false."""
         self.excused: set[bytes] = set()
         """Those whose registrations people delete."""
         self._uids: dict[bytes, str] = {}
@@ -147,7 +149,7 @@ async def run(name: str, act: Act, arena: Arena) -> Figures:
         with suppress(asyncio.CancelledError):
             await watching
     broken += await _agreed(arena)
-    judged = await arena.account.judge(mark, arena.truth)
+    judged = await arena.account.judge(mark, arena.truth, stage.doubtful)
     removals = [*judged.false_removals, *stage.vanished.values()]
     return Figures(
         name,
