@@ -18,7 +18,7 @@ from tests.chaos.truth import Truth
 from tests.integration import evidence
 from tests.integration.processes import RULES
 from tests.integration.world import Seen
-from tests.support.oracle import Oracle, State, Verdicts
+from tests.support.oracle import Oracle, Prove, State, Verdicts
 
 
 class Mark(NamedTuple):
@@ -54,18 +54,18 @@ class Judged(NamedTuple):
 class Account:
     """Follows ``muster.events`` and ``muster.workloads`` from their beginning, through every outage."""
 
-    def __init__(self, events: AIOKafkaConsumer, workloads: AIOKafkaConsumer) -> None:
+    def __init__(self, events: AIOKafkaConsumer, workloads: AIOKafkaConsumer, prove: Prove) -> None:
         self._readers = (events, workloads)
         partitions = [place.partition for place in events.assignment()]
-        self._oracle = Oracle(partitions, RULES, len(partitions))
+        self._oracle = Oracle(partitions, RULES, len(partitions), prove)
         self.events = 0
         """Events of agents; what the processor appends is none."""
         self.told: list[tuple[bytes, Workload]] = []
 
     @classmethod
-    async def open(cls, settings: KafkaSettings) -> "Account":
-        """Return an account of the topics, which are there."""
-        return cls(await reader(settings, topics.EVENTS), await reader(settings, topics.WORKLOADS))
+    async def open(cls, settings: KafkaSettings, prove: Prove) -> "Account":
+        """Return an account of the topics, which are there; ``prove`` says what a credential proves."""
+        return cls(await reader(settings, topics.EVENTS), await reader(settings, topics.WORKLOADS), prove)
 
     async def close(self) -> None:
         """Read no more."""

@@ -95,7 +95,7 @@ class Arena(World):
         await super().__aenter__()
         await topic_admin.apply(self.settings)
         await self._introduce_sink()
-        self.account = await Account.open(self.settings)
+        self.account = await Account.open(self.settings, self.proves)
         return self
 
     async def __aexit__(self, *error: object) -> None:
