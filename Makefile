@@ -56,8 +56,8 @@ bench: install  ## heartbeats per second beside a bare consumer and a per-record
 sim: install  ## simulated worlds with faults: SEEDS=10000 of them, or SEED=N alone and in words
 	@$(MUSTER) sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
 
-chaos: install  ## real faults on real parts, one by one: all of them, or FAULTS="broker-kill disk-full"
-	@$(BIN)/python -m tests.chaos $(FAULTS)
+chaos: install  ## real faults on real parts, one by one: all of them, or FAULTS="broker-kill disk-full"; WRITE=deploy/chaos.md
+	@$(BIN)/python -m tests.chaos $(FAULTS) $(if $(WRITE),--write $(WRITE))
 
 lock: install  ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock

@@ -36,6 +36,7 @@ WAYS = ("fleet", "processor", "sink")
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
 ACCOUNT, NAMESPACE = "muster-sink", "muster-system"
 WARS = f"workloadautoregistrations.{resource.GROUP}"
+ENTRIES = ("networking.istio.io", "v1", "workloadentries")
 KUBE_ARGUMENTS = ("--etcd-compaction-interval=5s", f"--watch-cache-sizes={WARS}#0")
 """A version of a registration lives for seconds, as it lives for minutes in an API server that is not hurried."""
 WRITES_PER_S = 50
@@ -49,6 +50,16 @@ class Recipe(NamedTuple):
     name: str
     size: int
     seed: int
+
+
+class Registered(NamedTuple):
+    """What Kubernetes says of a workload."""
+
+    uid: str
+    connected: str
+    """Status of the registration's condition AgentConnected."""
+    healthy: str
+    """Status of the condition that istiod reads of the WorkloadEntry; ``gone`` where there is none."""
 
 
 def broker(folder: Path) -> Kafka:
@@ -224,20 +235,24 @@ class Arena(World):
 
     # -- what is there -------------------------------------------------------------------------------------------------
 
-    async def registrations(self) -> dict[bytes, tuple[str, str]] | None:
-        """Return uid and AgentConnected of each registration; None where Kubernetes does not say."""
+    async def registrations(self) -> dict[bytes, Registered] | None:
+        """Return what Kubernetes says of each registration; None where it does not say."""
+        listing = client.CustomObjectsApi(self.api).list_custom_object_for_all_namespaces
         try:
-            listed = await client.CustomObjectsApi(self.api).list_custom_object_for_all_namespaces(
-                resource.GROUP, resource.API_VERSION, resource.PLURAL, _request_timeout=ASK_S
+            wars, entries = await asyncio.gather(
+                listing(resource.GROUP, resource.API_VERSION, resource.PLURAL, _request_timeout=ASK_S),
+                listing(*ENTRIES, _request_timeout=ASK_S),
             )
         except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError):
             return None
-        found: dict[bytes, tuple[str, str]] = {}
-        for item in listed["items"]:
-            about, group = item["metadata"], item["spec"]["workloadGroup"]["name"]
-            if about["namespace"] in self.namespaces:
-                key = f"{about['namespace']}/{group}/{about['name'].removeprefix(group + '-')}"
-                found[key.encode()] = (about["uid"], _connected(item))
+        healthy = {_place(item): _condition(item, "Healthy") for item in entries["items"]}
+        found: dict[bytes, Registered] = {}
+        for item in wars["items"]:
+            (namespace, name), group = _place(item), item["spec"]["workloadGroup"]["name"]
+            if namespace in self.namespaces:
+                key = f"{namespace}/{group}/{name.removeprefix(group + '-')}".encode()
+                connected, health = _condition(item, "AgentConnected"), healthy.get((namespace, name), "gone")
+                found[key] = Registered(item["metadata"]["uid"], connected, health)
         return found
 
     async def disagreements(self) -> list[str]:
@@ -252,11 +267,25 @@ class Arena(World):
             *evidence.final_against_oracle(known, verdicts),
             *evidence.told_against_oracle(self.account.told, verdicts),
             *evidence.wars_against_told(wars, known, answers),
+            *_health(await self.registrations() or {}),
             *(f"{place} {offset}: rejected" for place, offset in verdicts.rejected),
             *(f"{entry}: WorkloadEntry and registration are not both there" for entry in odd),
         ]
 
 
-def _connected(item: Mapping[str, Any]) -> str:
+def _health(seen: Mapping[bytes, Registered]) -> list[str]:
+    """Return whose endpoint istiod reads as other than its agent is; where nobody can tell, it stays what it is."""
+    return [
+        f"{key.decode()}: AgentConnected={one.connected}, its endpoint Healthy={one.healthy}"
+        for key, one in seen.items()
+        if one.connected not in {"Unknown", one.healthy}
+    ]
+
+
+def _place(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _condition(item: Mapping[str, Any], kind: str) -> str:
     conditions = item.get("status", {}).get("conditions", ())
-    return next((one["status"] for one in conditions if one["type"] == "AgentConnected"), "missing")
+    return next((one["status"] for one in conditions if one["type"] == kind), "missing")

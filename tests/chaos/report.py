@@ -11,17 +11,19 @@ from tests.chaos.trial import Figures
 
 HEAD = (
     "FAULT",
+    "LASTED",
     "EVENTS",
     "VERDICTS",
     "FALSE REMOVALS",
     "FALSE ABSENTS",
     "DETECT",
+    "ENDPOINT",
     "RECOVER",
     "RESTARTS",
     "WRITES",
     "INVARIANTS",
 )
-WIDTHS = (17, 6, 44, 14, 13, 7, 7, 8, 6, 10)
+WIDTHS = (17, 7, 6, 44, 14, 13, 7, 8, 7, 8, 6, 10)
 
 
 def head() -> str:
@@ -33,15 +35,16 @@ def line(figures: Figures) -> str:
     """Return a fault's line."""
     if figures.skipped:
         return f"{figures.fault.ljust(WIDTHS[0])}   skipped: {figures.skipped}"
-    told = ", ".join(f"{count} {presence}" for presence, count in figures.verdicts.items()) or "none"
     cells = (
         figures.fault,
+        seconds(figures.outage_s),
         str(figures.events),
-        told,
+        verdicts(figures),
         str(figures.false_removals),
         str(figures.false_absents),
-        _seconds(figures.detect_s),
-        _seconds(figures.recover_s),
+        seconds(figures.detect_s),
+        seconds(figures.endpoint_s),
+        seconds(figures.recover_s),
         str(figures.restarts),
         str(figures.writes),
         "broken" if figures.broken else "held",
@@ -60,7 +63,9 @@ def document(found: Sequence[Figures]) -> dict[str, object]:
                 "verdicts": dict(one.verdicts),
                 "falseRemovals": one.false_removals,
                 "falseAbsents": one.false_absents,
+                "lastedSeconds": one.outage_s,
                 "detectSeconds": one.detect_s,
+                "endpointSeconds": one.endpoint_s,
                 "recoverSeconds": one.recover_s,
                 "restarts": one.restarts,
                 "writes": one.writes,
@@ -70,6 +75,11 @@ def document(found: Sequence[Figures]) -> dict[str, object]:
             for one in found
         ],
     }
+
+
+def verdicts(figures: Figures) -> str:
+    """Return how many verdicts of each kind fell."""
+    return ", ".join(f"{count} {presence}" for presence, count in figures.verdicts.items()) or "none"
 
 
 def machine() -> str:
@@ -88,5 +98,6 @@ def machine() -> str:
     )
 
 
-def _seconds(value: float | None) -> str:
+def seconds(value: float | None) -> str:
+    """Return a duration, or a dash where there is none."""
     return "–" if value is None else f"{value:.1f} s"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tests.chaos.account import wrongly_removed
-from tests.chaos.arena import Arena
+from tests.chaos.arena import Arena, Registered
 from tests.chaos.truth import now_ms
 from tests.support.eventually import eventually
 
@@ -19,7 +19,7 @@ NOTICED_WITHIN_S = 60.0
 RIGHT_WITHIN_S = 90.0
 AGREED_WITHIN_S = 60.0
 
-Registrations = Mapping[bytes, tuple[str, str]]
+Registrations = Mapping[bytes, Registered]
 
 
 class SkipError(Exception):
@@ -34,8 +34,14 @@ class Figures(NamedTuple):
     verdicts: Mapping[str, int] = {}
     false_removals: int = 0
     false_absents: int = 0
+    outage_s: float | None = None
+    """How long the fault lasted."""
     detect_s: float | None = None
+    """From the fault until Kubernetes says of everybody who is not there that the agent is not connected."""
+    endpoint_s: float | None = None
+    """From the fault until no endpoint of theirs gets traffic."""
     recover_s: float | None = None
+    """From the end of the fault until Kubernetes says of everybody what is true."""
     restarts: int = 0
     """Processes that ended by themselves and were started again."""
     writes: int = 0
@@ -53,6 +59,7 @@ class Stage:
         self.struck: float | None = None
         self.healed: float | None = None
         self.noticed: float | None = None
+        self.closed: float | None = None
         self.right: float | None = None
         self.vanished: dict[bytes, str] = {}
         """Registrations that went although their agents were there."""
@@ -89,11 +96,13 @@ class Stage:
         for key, uid in self._uids.items():
             if key in self.excused:
                 continue
-            if (key not in seen or seen[key][0] != uid) and wrongly_removed(self.arena.truth, key, now_ms()):
+            if (key not in seen or seen[key].uid != uid) and wrongly_removed(self.arena.truth, key, now_ms()):
                 self.vanished[key] = f"{key.decode()}: its registration is gone from Kubernetes"
-        self._uids = {key: uid for key, (uid, _) in seen.items()}
+        self._uids = {key: one.uid for key, one in seen.items()}
         if self.struck is not None and self.noticed is None and "True" not in _said(seen, self.hit):
             self.noticed = now
+        if self.struck is not None and self.closed is None and "True" not in _healthy(seen, self.hit):
+            self.closed = now
         if self.healed is not None and self.right is None and right(self.arena, seen):
             self.right = now
 
@@ -117,13 +126,19 @@ class Stage:
 
 
 def right(arena: Arena, seen: Registrations) -> bool:
-    """Whether Kubernetes says of everybody what is true."""
+    """Whether Kubernetes says of everybody, and of every endpoint, what is true."""
     able = arena.truth.able_now()
-    return _said(seen, able) <= {"True"} and "True" not in _said(seen, arena.truth.keys - able)
+    unable = arena.truth.keys - able
+    alive = _said(seen, able) | _healthy(seen, able)
+    return alive <= {"True"} and "True" not in _said(seen, unable) | _healthy(seen, unable)
 
 
 def _said(seen: Registrations, keys: set[bytes]) -> set[str]:
-    return {seen[key][1] if key in seen else "gone" for key in keys}
+    return {seen[key].connected if key in seen else "gone" for key in keys}
+
+
+def _healthy(seen: Registrations, keys: set[bytes]) -> set[str]:
+    return {seen[key].healthy if key in seen else "gone" for key in keys}
 
 
 Act = Callable[[Arena, Stage], Awaitable[None]]
@@ -157,7 +172,9 @@ async def run(name: str, act: Act, arena: Arena) -> Figures:
         judged.verdicts,
         len(removals),
         len(judged.false_absents),
+        _between(stage.struck, stage.healed),
         _between(stage.struck, stage.noticed),
+        _between(stage.struck, stage.closed),
         _between(stage.healed, stage.right),
         len(arena.restarts) - restarts,
         await arena.writes() - writes,
