@@ -293,11 +293,12 @@ class _Partition:
         for workload in expected:
             workload.missed = 0 if workload.key in self.present else workload.missed + 1
         candidates = [w for w in expected if w.missed >= rules.missed_windows]
-        share = len(candidates) / len(expected) if expected else 0.0
+        silent = [w for w in expected if w.missed >= max(1, rules.missed_windows - 1)]
+        share = len(candidates if self.braked else silent) / len(expected) if expected else 0.0
         if self.braked:
             self.braked = share > rules.brake_release_share and not self.release_ordered
         else:
-            self.braked = share > rules.brake_share and len(candidates) >= rules.brake_least
+            self.braked = bool(candidates) and share > rules.brake_share and len(silent) >= rules.brake_least
         self.release_ordered = False
         if not self.braked:
             self.rolls += 1
