@@ -20,6 +20,8 @@ from services.sink.state import State
 from services.sink.watches import Watch
 
 OBSERVE_S = 1.0
+NAMED = 10
+"""So many registrations that are left alone are named in the log; there may be thousands."""
 UNUSABLE = 2
 """Exit status where the configuration cannot be used."""
 
@@ -115,7 +117,9 @@ class Sink:
             metrics.ORPHANS.set(len(orphans))
             if orphans != told:
                 told = orphans
-                self._log.warning("registrations that the log does not know are left alone", names=told)
+                named = ["/".join(name) for name in told[:NAMED]]
+                words = "registrations that the log does not know are left alone"
+                self._log.warning(words, count=len(told), some=named)
             if asyncio.get_running_loop().time() >= due:
                 due += self.settings.resync_seconds
                 self.concern(self.state.keys_known())

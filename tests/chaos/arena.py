@@ -35,9 +35,9 @@ WAYS = ("fleet", "processor", "sink")
 """The parts that reach the broker over links of their own."""
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
 ACCOUNT, NAMESPACE = "muster-sink", "muster-system"
-WARS = f"workloadautoregistrations.{resource.GROUP}"
+WARS = (resource.GROUP, resource.API_VERSION, resource.PLURAL)
 ENTRIES = ("networking.istio.io", "v1", "workloadentries")
-KUBE_ARGUMENTS = ("--etcd-compaction-interval=5s", f"--watch-cache-sizes={WARS}#0")
+KUBE_ARGUMENTS = ("--etcd-compaction-interval=5s", f"--watch-cache-sizes={resource.PLURAL}.{resource.GROUP}#0")
 """A version of a registration lives for seconds, as it lives for minutes in an API server that is not hurried."""
 WRITES_PER_S = 50
 WATCH_S = 15
@@ -237,22 +237,24 @@ class Arena(World):
 
     async def registrations(self) -> dict[bytes, Registered] | None:
         """Return what Kubernetes says of each registration; None where it does not say."""
-        listing = client.CustomObjectsApi(self.api).list_custom_object_for_all_namespaces
+        listing = client.CustomObjectsApi(self.api).list_namespaced_custom_object
+
+        async def items(group: str, version: str, plural: str) -> list[dict[str, Any]]:
+            places = ((group, version, namespace, plural) for namespace in self.namespaces)
+            lists = await asyncio.gather(*(listing(*place, _request_timeout=ASK_S) for place in places))
+            return [item for one in lists for item in one["items"]]
+
         try:
-            wars, entries = await asyncio.gather(
-                listing(resource.GROUP, resource.API_VERSION, resource.PLURAL, _request_timeout=ASK_S),
-                listing(*ENTRIES, _request_timeout=ASK_S),
-            )
+            wars, entries = await asyncio.gather(items(*WARS), items(*ENTRIES))
         except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError):
             return None
-        healthy = {_place(item): _condition(item, "Healthy") for item in entries["items"]}
+        healthy = {_place(item): _condition(item, "Healthy") for item in entries}
         found: dict[bytes, Registered] = {}
-        for item in wars["items"]:
+        for item in wars:
             (namespace, name), group = _place(item), item["spec"]["workloadGroup"]["name"]
-            if namespace in self.namespaces:
-                key = f"{namespace}/{group}/{name.removeprefix(group + '-')}".encode()
-                connected, health = _condition(item, "AgentConnected"), healthy.get((namespace, name), "gone")
-                found[key] = Registered(item["metadata"]["uid"], connected, health)
+            key = f"{namespace}/{group}/{name.removeprefix(group + '-')}".encode()
+            connected, health = _condition(item, "AgentConnected"), healthy.get((namespace, name), "gone")
+            found[key] = Registered(item["metadata"]["uid"], connected, health)
         return found
 
     async def disagreements(self) -> list[str]:

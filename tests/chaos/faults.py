@@ -23,6 +23,7 @@ FAULTS: Mapping[str, Act] = {
     "apiserver-freeze": parts.apiserver_freeze,
     "api-throttled": pressure.api_throttled,
     "conflict-storm": pressure.conflict_storm,
+    "large-lists": pressure.large_lists,
     "slow-agents": network.slow("fleet", "Agents and broker"),
     "slow-processor": network.slow("processor", "Processor and broker"),
     "slow-sink": network.slow("sink", "Sink and broker"),

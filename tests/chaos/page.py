@@ -37,6 +37,7 @@ The machine was shared with other work, so look at the counts and at what a time
   moment it strikes: to notice them is the work that the fault disturbs.
 - **detect**: from the fault until `kubectl get war` says of everybody who is not there that the agent is not connected.
 - **endpoint**: from the fault until no endpoint of theirs gets traffic (`Healthy` of the WorkloadEntry).
+  Where all fall silent at once nobody can tell (`Unknown`), and endpoints stay what they are.
 - **recover**: from the end of the fault until Kubernetes says of everybody, registration and endpoint, what is true.
 - **false**: called absent, or removed, although it could be heard for a whole window of those it is said to have
   missed; where all fall silent at once, to call any of them absent is false too.

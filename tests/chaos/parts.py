@@ -19,6 +19,8 @@ RESTART_S = 1.0
 """So long after its end a supervisor starts a process again."""
 OUTAGE_WINDOWS = 60
 ABSENT_S = (RULES.missed_windows + 2) * RULES.window_ms / 1000
+TOLD_S = 5.0
+"""What the sink needs, with its small budget, to say of everybody that nobody can tell."""
 WITNESSES = 8
 ROOM = 32 * 1024
 
@@ -134,7 +136,7 @@ async def thundering_return(arena: Arena, stage: Stage) -> None:
     for fleet in fleets:
         await arena.lose(fleet)
     stage.strike(hit)
-    await asyncio.sleep(ABSENT_S)
+    await asyncio.sleep(ABSENT_S + TOLD_S)
     arena.most, arena.some = (arena.call(arena.agents[fleet]) for fleet in fleets)
     stage.heal()
     await arena.connected(hit, "True", within_s=90)

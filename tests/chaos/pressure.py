@@ -11,12 +11,16 @@ from kubernetes.aio import client
 
 from schemas import resource
 from tests.chaos.arena import ACCOUNT, NAMESPACE, Arena
-from tests.chaos.parts import frozen, witnessed
+from tests.chaos.links import Weather
+from tests.chaos.parts import RESTART_S, frozen, witnessed
 from tests.chaos.trial import Stage
 
 THROTTLE_S = 10.0
 STORM_S = 15.0
 WRITERS = 8
+OTHERS, CLERKS = 1_600, 8
+"""Registrations of somebody else's, four pages of them, and how many write them at a time."""
+CROWD = "crowd"
 COMPACTED_S = 25.0
 """Longer than the sink's watch (15 s) and than a version of a registration lives (up to 10 s)."""
 SETTLED_S = 3.0
@@ -108,3 +112,44 @@ async def sink_out_of_date(arena: Arena, stage: Stage) -> None:
     await asyncio.sleep(SETTLED_S)
     if await arena.counted("muster_sink_relists_total") == before:
         raise AssertionError("no watch was answered 410 Gone: the fault did not happen")
+
+
+async def large_lists(arena: Arena, stage: Stage) -> None:
+    """kill -9 the sink; it lists 1,600 more registrations, page by page over a slow link, before it writes."""
+    try:
+        await _crowd(arena, min(arena.keys(arena.most)))
+        async with witnessed(arena, stage):
+            arena.network(kube=Weather(delay_ms=150))
+            await arena.kill(arena.child("sink"))
+            await asyncio.sleep(RESTART_S)
+            await arena.ready(arena.sink())
+            arena.network()
+        await asyncio.sleep(SETTLED_S)
+        known = await arena.counted("muster_sink_orphans")
+        if known < OTHERS:
+            raise AssertionError(f"the sink read {known:.0f} of {OTHERS} registrations of others: a list was cut short")
+    finally:
+        await client.CustomObjectsApi(arena.api).delete_collection_namespaced_custom_object(
+            resource.GROUP, resource.API_VERSION, CROWD, resource.PLURAL
+        )
+        await client.CoreV1Api(arena.api).delete_namespace(CROWD)
+
+
+async def _crowd(arena: Arena, like: bytes) -> None:
+    """Write registrations like this one into a namespace that no agent is of: the sink leaves them alone."""
+    await client.CoreV1Api(arena.api).create_namespace({"metadata": {"name": CROWD}})
+    objects, numbers = client.CustomObjectsApi(arena.api), count()
+    model: dict[str, Any] = await objects.get_namespaced_custom_object(*_place(like))
+    what = {name: model[name] for name in ("apiVersion", "kind", "spec")}
+
+    async def write() -> None:
+        while (number := next(numbers)) < OTHERS:
+            await objects.create_namespaced_custom_object(
+                resource.GROUP,
+                resource.API_VERSION,
+                CROWD,
+                resource.PLURAL,
+                {**what, "metadata": {"name": f"other-{number}"}},
+            )
+
+    await asyncio.gather(*(write() for _ in range(CLERKS)))
