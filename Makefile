@@ -8,7 +8,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down test check lint types architecture format laws bench sim replays lock clean
+.PHONY: help install demo down test check lint types architecture format laws bench sim replays chaos lock clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ sim: install  ## simulated worlds with faults: SEEDS=10000 of them, or SEED=N al
 
 replays: install  ## simulated logs, recorded and replayed: SEEDS=1000 of them, each exactly what was live
 	@$(BIN)/python -m tests.sim.replayed --seeds $(or $(SEEDS),1000)
+
+chaos: install  ## real faults on real parts, one by one: all of them, or FAULTS="broker-kill disk-full"; WRITE=deploy/chaos.md
+	@$(BIN)/python -m tests.chaos $(FAULTS) $(if $(WRITE),--write $(WRITE))
 
 lock: install  ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock

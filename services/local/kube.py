@@ -1,6 +1,7 @@
 """The local Kubernetes API: etcd, kube-apiserver and three controllers in one process (``deploy/kube``)."""
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -17,7 +18,9 @@ READY_S = 120.0
 class Kube:
     """One API server with its data in ``folder``; it comes back on the same port with the same data and token."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, arguments: Sequence[str] = ()) -> None:
+        """``arguments`` are further ones of kube-apiserver."""
+        self._arguments = tuple(arguments)
         self.folder = folder
         self.port = kept(folder / "port")
         self.kubeconfig = folder / "data" / "kubeconfig"
@@ -27,7 +30,7 @@ class Kube:
         """Start the API (its binary must be built) with the custom resources in place; return its kubeconfig."""
         binary = golang.kube_binary()
         self.kubeconfig.unlink(missing_ok=True)
-        argv = [str(binary), "-dir", str(self.folder / "data"), "-port", str(self.port)]
+        argv = [str(binary), "-dir", str(self.folder / "data"), "-port", str(self.port), "--", *self._arguments]
         self.child = Child("kube", argv, self.folder / "kube.log")
         self.child.start()
         await self.child.ready(self._answers, READY_S)

@@ -31,6 +31,8 @@ PAGE = 500
 WATCH_S = 290
 """The server ends a watch after this; the next one goes on from the last bookmark."""
 CALL_S = 30.0
+LONGEST_ASKED_S = 60.0
+"""Whoever asks us to wait for longer is asked again after this: a proxy's slip must not stop the sink for a day."""
 _TRANSPORT = (aiohttp.ClientError, TimeoutError, OSError)
 _CONFLICT, _GONE = 409, 410
 _REFUSED = {400: InvalidError, 404: NotFoundError, 409: ConflictError, 410: GoneError, 422: InvalidError}
@@ -58,7 +60,8 @@ def _in_cluster() -> bool:
 class Kubernetes:
     """The port's adapter: each method is one call, its error one of the port's."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, watch_s: int = WATCH_S) -> None:
+        self._watch_s = watch_s
         self._objects = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
 
@@ -84,8 +87,8 @@ class Kubernetes:
                 watch=True,
                 resource_version=resource_version,
                 allow_watch_bookmarks=True,
-                timeout_seconds=WATCH_S,
-                _request_timeout=WATCH_S + CALL_S,
+                timeout_seconds=self._watch_s,
+                _request_timeout=self._watch_s + CALL_S,
             )
         )
         try:
@@ -181,4 +184,4 @@ def _refuse(status: int, body: str, headers: dict[str, str]) -> NoReturn:
         raise _REFUSED[status](words)
     # 401, 403, 429, 5xx: not ours to mend, and it may pass; Retry-After says when to ask again.
     after = headers.get("Retry-After", "")
-    raise UnavailableError(f"{status}: {words}", float(after) if after.isdigit() else None)
+    raise UnavailableError(f"{status}: {words}", min(float(after), LONGEST_ASKED_S) if after.isdigit() else None)

@@ -10,7 +10,8 @@ from services.runtime import topics
 from services.runtime.config import ConfigError
 from services.runtime.health import Health
 from services.sink import kube, metrics
-from services.sink.ports import ClusterError, InvalidError, Kind, UnavailableError
+from services.sink.budget import Budget, Budgeted
+from services.sink.ports import Cluster, ClusterError, InvalidError, Kind, UnavailableError
 from services.sink.queue import WorkQueue
 from services.sink.reconciler import Pace, Reconciler
 from services.sink.records import Records
@@ -19,6 +20,8 @@ from services.sink.state import State
 from services.sink.watches import Watch
 
 OBSERVE_S = 1.0
+NAMED = 10
+"""So many registrations that are left alone are named in the log; there may be thousands."""
 UNUSABLE = 2
 """Exit status where the configuration cannot be used."""
 
@@ -26,7 +29,7 @@ UNUSABLE = 2
 class Sink:
     """Everything wired; ``run`` keeps it going."""
 
-    def __init__(self, settings: SinkSettings, cluster: kube.Kubernetes, health: Health) -> None:
+    def __init__(self, settings: SinkSettings, cluster: Cluster, health: Health) -> None:
         self.settings = settings
         self.health = health
         self.state = State()
@@ -114,7 +117,9 @@ class Sink:
             metrics.ORPHANS.set(len(orphans))
             if orphans != told:
                 told = orphans
-                self._log.warning("registrations that the log does not know are left alone", names=told)
+                named = ["/".join(name) for name in told[:NAMED]]
+                words = "registrations that the log does not know are left alone"
+                self._log.warning(words, count=len(told), some=named)
             if asyncio.get_running_loop().time() >= due:
                 due += self.settings.resync_seconds
                 self.concern(self.state.keys_known())
@@ -138,6 +143,8 @@ async def run(settings: SinkSettings, stopping: asyncio.Event) -> None:
             structlog.get_logger().error("this sink cannot be run as it is configured", reason=str(fault))
             raise SystemExit(UNUSABLE) from None
         try:
-            await Sink(settings, kube.Kubernetes(api), health).run(stopping)
+            budget = Budget(settings.writes_per_second, settings.write_burst)
+            cluster = Budgeted(kube.Kubernetes(api, settings.watch_seconds), budget)
+            await Sink(settings, cluster, health).run(stopping)
         finally:
             await api.close()

@@ -18,6 +18,12 @@ class SinkSettings(ServiceSettings):
     """Workloads reconciled at the same time."""
     removals_per_second: Annotated[float, Field(gt=0, le=1000)] = 10.0
     """At most so many registrations are removed; a flood of removals leaves time to stop it."""
+    writes_per_second: Annotated[float, Field(gt=0, le=10_000)] = 200.0
+    """The write budget: at most so many creations, updates and deletions are asked of Kubernetes."""
+    write_burst: Annotated[int, Field(ge=1, le=100_000)] = 400
+    """So many of them may come at once after a quiet time."""
+    watch_seconds: Annotated[int, Field(ge=1, le=3600)] = 290
+    """The API ends a watch after this; the next one goes on from the last bookmark."""
     resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300.0
     """How often every workload is looked at again, in case anything was missed."""
     drain_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0

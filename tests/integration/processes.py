@@ -13,6 +13,8 @@ from tests.support.oracle import OracleRules
 
 RULES = OracleRules(window_ms=1000, missed_windows=3, grace_windows=8, forget_windows=8640)
 HEARTBEAT_S = 0.4
+ANSWER = aiohttp.ClientTimeout(total=5)
+"""A process that is stopped takes connections, and never answers."""
 MUSTER = (sys.executable, "-c", "from services.cli.main import main; main()")
 
 
@@ -37,11 +39,16 @@ class Processes:
         self.ports[name] = free()
         told = {"http__port": self.ports[name], "log__format": "json", **assigned}
         options = [f"--set={key.replace('__', '.')}={value}" for key, value in told.items()]
-        argv = [*MUSTER, *arguments, f"--bootstrap-servers={self.bootstrap_servers}", *options]
-        child = Child(name, argv, self.folder / f"{name}.log", {"KUBECONFIG": str(self.kubeconfig)})
+        servers, kubeconfig = self.way(arguments[0])
+        argv = [*MUSTER, *arguments, f"--bootstrap-servers={servers}", *options]
+        child = Child(name, argv, self.folder / f"{name}.log", {"KUBECONFIG": str(kubeconfig)})
         child.start()
         self.children.append(child)
         return child
+
+    def way(self, _part: str) -> tuple[str, Path]:
+        """Return by which bootstrap servers and which kubeconfig a part (``sink``, ``fleet`` …) reaches its world."""
+        return self.bootstrap_servers, self.kubeconfig
 
     async def kill(self, child: Child) -> None:
         """End a process as a crash would."""
@@ -105,12 +112,12 @@ class Processes:
         await eventually(says_so, f"{child.name} to be ready", within_s=within_s)
 
     async def http(self, child: Child, path: str) -> tuple[int, str]:
-        """Return status and text of one of a process's pages; status 0 where nobody listens."""
+        """Return status and text of one of a process's pages; status 0 where nobody answers."""
         try:
             async with (
-                aiohttp.ClientSession() as http,
+                aiohttp.ClientSession(timeout=ANSWER) as http,
                 http.get(f"http://127.0.0.1:{self.ports[child.name]}/{path}") as answer,
             ):
                 return answer.status, await answer.text()
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return 0, ""

@@ -293,11 +293,12 @@ class _Partition:
         for workload in expected:
             workload.missed = 0 if workload.key in self.present else workload.missed + 1
         candidates = [w for w in expected if w.missed >= rules.missed_windows]
-        share = len(candidates) / len(expected) if expected else 0.0
+        silent = [w for w in expected if w.missed >= max(1, rules.missed_windows - 1)]
+        share = len(candidates if self.braked else silent) / len(expected) if expected else 0.0
         if self.braked:
             self.braked = share > rules.brake_release_share and not self.release_ordered
         else:
-            self.braked = share > rules.brake_share and len(candidates) >= rules.brake_least
+            self.braked = bool(candidates) and share > rules.brake_share and len(silent) >= rules.brake_least
         self.release_ordered = False
         if not self.braked:
             self.rolls += 1
@@ -362,17 +363,33 @@ class Verdicts(NamedTuple):
     windows: dict[int, int]
 
 
+class Oracle:
+    """Folds whole partitions from offset 0, as their records come."""
+
+    def __init__(self, partitions: Iterable[int], rules: OracleRules, count: int, prove: Prove = _nobody) -> None:
+        self._rolls = {number: _Partition(number, count, rules, prove) for number in partitions}
+
+    def fold(self, partition: int, entries: Iterable[Entry]) -> None:
+        """Fold what comes next in a partition."""
+        for entry in entries:
+            self._rolls[partition].fold(entry)
+
+    def verdicts(self) -> Verdicts:
+        """Return what it says of everything folded so far."""
+        rolls = self._rolls.values()
+        return Verdicts(
+            final={k: w.state for roll in rolls for k, w in roll.workloads.items() if w.state is not None},
+            transitions=[transition for roll in rolls for transition in roll.transitions],
+            rejected=[(roll.number, offset) for roll in rolls for offset in roll.rejected],
+            windows={roll.number: roll.window for roll in rolls},
+        )
+
+
 def oracle(
     records: Mapping[int, Iterable[Entry]], rules: OracleRules, partitions: int | None = None, prove: Prove = _nobody
 ) -> Verdicts:
     """Fold whole partitions, from offset 0; ``partitions`` is the topic's count where not all are given."""
-    rolls = {number: _Partition(number, partitions or len(records), rules, prove) for number in records}
+    judge = Oracle(records, rules, partitions or len(records), prove)
     for number, entries in records.items():
-        for entry in entries:
-            rolls[number].fold(entry)
-    return Verdicts(
-        final={k: w.state for roll in rolls.values() for k, w in roll.workloads.items() if w.state is not None},
-        transitions=[transition for roll in rolls.values() for transition in roll.transitions],
-        rejected=[(roll.number, offset) for roll in rolls.values() for offset in roll.rejected],
-        windows={roll.number: roll.window for roll in rolls.values()},
-    )
+        judge.fold(number, entries)
+    return judge.verdicts()

@@ -13,8 +13,10 @@ from rich.table import Table
 from services.cli.bench import contest, proof
 from services.cli.bench.contest import PROCESSOR, WANTED, Contest
 from services.cli.bench.figures import compare, medians
+from services.cli.bench.mesh.command import load
 
 app = typer.Typer(no_args_is_help=True, help="Measure the parts on a real broker, beside bounds of the same run.")
+app.command(epilog="Exit codes: 0 measured; 1 could not be measured.")(load)
 
 
 @app.command(epilog="Exit codes: 0 measured; 1 could not be measured. A missed target is shown, and no error.")

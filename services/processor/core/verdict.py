@@ -77,10 +77,12 @@ def _call(
         return missed, book.braked
     waiting = len(due.keys() | book.attendance.unknown)
     population = book.attendance.population()
-    braked = _brake(book, waiting, population, effects)
+    # Those who are due next: a cut falls inside a window, and who was not yet heard in it is due one window earlier.
+    silent = waiting + sum(count + 1 >= book.rules.missed_windows for count, _ in missed.values())
+    braked = _brake(book, waiting, silent, population, effects)
     if braked:
         words = (
-            f"{waiting} of {population} agents of partition {book.state.partition} fell silent together; nobody is "
+            f"{silent} of {population} agents of partition {book.state.partition} fell silent together; nobody is "
             "marked absent until they are back or an operator releases the brake"
         )
         _mark(book, due, record, effects, _Mark(Presence.UNKNOWN, Reason.SUSPENDED, words))
@@ -92,17 +94,20 @@ def _call(
     return missed, braked
 
 
-def _brake(book: Book, waiting: int, population: int, effects: list[Effect]) -> bool:
-    """Decide whether so many fell silent that the observer is to be doubted (DESIGN.md, "Brake")."""
+def _brake(book: Book, waiting: int, silent: int, population: int, effects: list[Effect]) -> bool:
+    """Decide whether so many fell silent that the observer is to be doubted (DESIGN.md, "Brake").
+
+    ``waiting`` would be marked absent now; ``silent`` are these and those who would be at the next tick.
+    """
     rules = book.rules
     if book.braked:
         braked = waiting > rules.brake_release_share * population
     else:
-        braked = waiting >= rules.brake_least and waiting > rules.brake_share * population
+        braked = waiting > 0 and silent >= rules.brake_least and silent > rules.brake_share * population
     braked = braked and not book.overridden
     if braked != book.braked:
         kind = NoticeKind.BRAKED if braked else NoticeKind.RELEASED
-        effects.append(Notice(kind, f"window {book.window}: {waiting} of {population} agents are silent"))
+        effects.append(Notice(kind, f"window {book.window}: {silent} of {population} agents are silent"))
     return braked
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from services.sink.kube import Kubernetes
+from services.sink.kube import LONGEST_ASKED_S, Kubernetes
 from services.sink.ports import ClusterError, GoneError, InvalidError, Kind, NotFoundError, UnavailableError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -101,6 +101,14 @@ async def test_retry_after_is_how_long_to_wait(api: BadDay) -> None:
     with pytest.raises(UnavailableError) as refused:
         await Kubernetes(api.api).list(Kind.WAR)
     assert refused.value.after_s == 7
+
+
+async def test_nobody_stops_the_sink_for_a_day(api: BadDay) -> None:
+    """A proxy that says Retry-After: 86400 is asked again after a minute."""
+    api.says(503, "ServiceUnavailable", **{"Retry-After": "86400"})
+    with pytest.raises(UnavailableError) as refused:
+        await Kubernetes(api.api).list(Kind.WAR)
+    assert refused.value.after_s == LONGEST_ASKED_S
 
 
 async def test_a_list_cut_off_in_the_middle_is_no_list(api: BadDay) -> None:

@@ -1,0 +1,108 @@
+"""What ``muster bench load`` reads in Kubernetes, and how it tells of it; what it measures is no matter of a test."""
+
+import asyncio
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.bench import app
+from services.cli.bench.mesh import report
+from services.cli.bench.mesh.results import Cell, Detection, Outcome, Recovery, Spread, Steady, Turn, spread
+from services.cli.bench.mesh.roll import GONE, Roll
+from services.cli.bench.mesh.ticks import TickCost, measure
+from services.cli.bench.mesh.trial import Plan
+from services.sink.ports import Kind
+from tests.support.cluster import MemoryCluster
+from tests.support.eventually import eventually
+
+NAMES = ("one", "two")
+SINCE = "2026-11-23T00:00:00.000Z"
+
+
+def test_percentiles_are_durations_that_were_measured() -> None:
+    assert spread([float(number) for number in range(1, 201)]) == Spread(200, 100.0, 198.0, 200.0)
+    assert spread([7.0]) == Spread(1, 7.0, 7.0, 7.0)
+    with pytest.raises(ValueError, match="nothing"):
+        spread([])
+
+
+def test_windows_hold_two_heartbeats() -> None:
+    assert Cell(10_000, 5).window_ms == 10_000
+
+
+async def test_the_roll_knows_what_is_said_of_whom_since_when_and_forgets_nothing_that_was_said() -> None:
+    cluster = MemoryCluster("load")
+    roll = Roll(cluster, Kind.ENTRY, "Healthy")
+    following = asyncio.create_task(roll.follow())
+    about = {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry"}
+    try:
+        for name in NAMES:
+            made = await cluster.create(Kind.ENTRY, {**about, "metadata": {"namespace": "load", "name": name}})
+            condition = {"type": "Healthy", "status": "True", "lastTransitionTime": SINCE}
+            await cluster.update(Kind.ENTRY, {**made, "status": {"conditions": [condition]}}, status=True)
+        await roll.all(NAMES, "True", 5, lambda: None)
+        assert roll.said["one"].since == datetime(2026, 11, 23, tzinfo=UTC).timestamp()
+        with pytest.raises(TimeoutError, match="only 0 of 2 workloadentries say Healthy=False"):
+            await roll.all(NAMES, "False", 0, lambda: None)
+        cluster.remove(Kind.ENTRY, "load", "one")
+
+        async def gone() -> bool:
+            return roll.count(NAMES, GONE) == 1
+
+        await eventually(gone, "the deletion to be seen")
+        assert [(name, said.status) for name, said in roll.changes] == [("one", "True"), ("two", "True"), ("one", GONE)]
+    finally:
+        following.cancel()
+
+
+TICKS = [TickCost(1000, 0.21), TickCost(10_000, 1.4)]
+OUTCOME = Outcome(
+    Cell(1000, 2),
+    300.0,
+    Turn(1000, 20.0, spread([1.0, 2.0]), 4000),
+    Steady(
+        20.0,
+        499.6,
+        0,
+        12,
+        {"processor": 0.1, "bare consumer": 0.05} | dict.fromkeys(("sink", "broker"), 0.01) | {"API server": 0.02},
+        {"processor": 2**27, "sink": 2**27},
+        {"processor": 2**24, "sink": 2**25},
+    ),
+    Detection(spread([12.0]), spread([12.5]), 16.0),
+    Recovery(8.0, 9.0),
+    Turn(100, 2.0, spread([0.5]), 400),
+    Turn(900, 9.0, spread([0.5]), 1800),
+    Turn(1000, 10.0, spread([0.5]), 2000),
+    wronged=0,
+)
+
+
+def test_the_page_has_a_column_to_a_cell_and_says_how_it_was_made() -> None:
+    page = report.page([OUTCOME, OUTCOME], TICKS, Plan(20, 5, 100, 1000), date(2026, 11, 23))
+    assert "`muster bench load 1000x2 1000x2 --steady 20 --deletions 100 --write deploy/load.md`" in page
+    assert "|  | 1,000 every 2 s | 1,000 every 2 s |\n| --- | --- | --- |" in page
+    assert "0.2 ms for 1,000, 1.4 ms for 10,000." in page
+    assert "| heartbeats/s held, of those due | 500 of 500 | 500 of 500 |" in page
+    assert "| sink's writes/s, beside a bare client's | 200 of 300 (0.67) | 200 of 300 (0.67) |" in page
+
+
+def test_the_document_is_json_with_everything_in_it() -> None:
+    told = json.loads(json.dumps(report.document([OUTCOME], TICKS, Plan(20, 5, 100, 1000))))
+    assert told["cells"][0]["detection"]["connected"]["p50"] == 12.0
+    assert told["plan"]["budget"] == 1000
+
+
+@pytest.mark.parametrize("cell", ["many", "10x1", "100x", "100x0", "100x1000"])
+def test_what_is_no_cell_is_refused_with_an_example(cell: str) -> None:
+    done = CliRunner().invoke(app, ["load", cell])
+    assert done.exit_code == 2
+    assert "2000x5" in done.output
+
+
+def test_a_tick_of_a_partition_where_all_are_there_is_timed() -> None:
+    (cost,) = measure([10])
+    assert cost.workloads == 10
+    assert cost.milliseconds > 0

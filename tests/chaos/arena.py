@@ -1,0 +1,293 @@
+"""All parts of Muster as processes of their own, with a network between them that can be made worse."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import aiohttp
+import yaml
+from kubernetes.aio import client
+
+from schemas import resource, topics
+from services.agent.fleet import introductions
+from services.agent.settings import FleetSettings
+from services.local import crds
+from services.local.child import Child
+from services.local.kafka import Kafka, settings
+from services.local.kube import Kube
+from services.local.ports import kept
+from services.runtime import topics as topic_admin
+from tests.chaos.account import Account
+from tests.chaos.links import HOST, Weather
+from tests.chaos.truth import DEAD, Truth
+from tests.integration import evidence
+from tests.integration.world import World
+from tests.support.eventually import eventually
+
+WAYS = ("fleet", "processor", "sink")
+"""The parts that reach the broker over links of their own."""
+RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
+ACCOUNT, NAMESPACE = "muster-sink", "muster-system"
+WARS = (resource.GROUP, resource.API_VERSION, resource.PLURAL)
+ENTRIES = ("networking.istio.io", "v1", "workloadentries")
+KUBE_ARGUMENTS = ("--etcd-compaction-interval=5s", f"--watch-cache-sizes={resource.PLURAL}.{resource.GROUP}#0")
+"""A version of a registration lives for seconds, as it lives for minutes in an API server that is not hurried."""
+WRITES_PER_S = 50
+WATCH_S = 15
+ASK_S = 3.0
+
+
+class Recipe(NamedTuple):
+    """What makes the agents of a fleet: the same recipe is the same machines."""
+
+    name: str
+    size: int
+    seed: int
+
+
+class Registered(NamedTuple):
+    """What Kubernetes says of a workload."""
+
+    uid: str
+    connected: str
+    """Status of the registration's condition AgentConnected."""
+    healthy: str
+    """Status of the condition that istiod reads of the WorkloadEntry; ``gone`` where there is none."""
+
+
+def broker(folder: Path) -> Kafka:
+    """Return a broker in which each part has a listener of its own, advertised as the link that leads to it."""
+    plain = Kafka(folder / "kafka")
+    own = settings(plain.port, kept(plain.folder / "controller-port"), plain.folder / "data")
+    added = {
+        "listeners": [f"{part.upper()}://{HOST}:{_listener(folder, part)}" for part in WAYS],
+        "advertised.listeners": [f"{part.upper()}://{HOST}:{_link(folder, part)}" for part in WAYS],
+        "listener.security.protocol.map": [f"{part.upper()}:PLAINTEXT" for part in WAYS],
+    }
+    return Kafka(plain.folder, {name: ",".join([own[name], *more]) for name, more in added.items()})
+
+
+def _listener(folder: Path, part: str) -> int:
+    return kept(folder / f"listener-{part}")
+
+
+def _link(folder: Path, part: str) -> int:
+    return kept(folder / f"link-{part}")
+
+
+class Arena(World):
+    """The parts, the links between them, and the truth about the agents."""
+
+    def __init__(self, folder: Path, kafka: Kafka, kube: Kube) -> None:
+        super().__init__(kafka, kube.kubeconfig, folder)
+        self.kafka, self.kube = kafka, kube
+        self.truth = Truth()
+        self.agents: dict[Child, Recipe] = {}
+        """The fleets that were ever started."""
+        self.restarts: list[str] = []
+        """What ended by itself and was started again, as whoever runs it does."""
+        self._seeds = count(1)
+        self._told: dict[tuple[str, str], float] = {}
+
+    # -- beginning and end ---------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self.network()
+        program = [sys.executable, "-m", "tests.chaos.links", str(self.folder / "network.json")]
+        self._links = Child("links", program, self.folder / "links.log")
+        self._links.start()
+        await super().__aenter__()
+        await topic_admin.apply(self.settings)
+        await self._introduce_sink()
+        self.account = await Account.open(self.settings, self.proves)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for child in self.children:
+            if child.running:
+                os.kill(child.pid, signal.SIGCONT)
+        await self.account.close()
+        await super().__aexit__(*error)
+        await self._links.kill()
+
+    async def _introduce_sink(self) -> None:
+        """Give the sink the account and the rights of deploy/rbac, and a link of its own to the API."""
+        command = [crds.kubectl(), "--kubeconfig", str(self.kubeconfig), "apply", "-f", str(RBAC)]
+        await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+        request: dict[str, Any] = {"spec": {"audiences": []}}
+        answer = await client.CoreV1Api(self.api).create_namespaced_service_account_token(ACCOUNT, NAMESPACE, request)
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"][0]["user"] = {"token": answer.status.token}
+        config["clusters"][0]["cluster"]["server"] = f"https://{HOST}:{_link(self.folder, 'kube')}"
+        (self.folder / "sink-kubeconfig").write_text(yaml.safe_dump(config))
+
+    # -- the network ---------------------------------------------------------------------------------------------------
+
+    def network(self, **weather: Weather) -> None:
+        """Set the weather on the links named, and fair weather on all others."""
+        ports = {part: (_link(self.folder, part), _listener(self.folder, part)) for part in WAYS}
+        ports["kube"] = (_link(self.folder, "kube"), self.kube.port)
+        told = {"links": ports, "state": {part: one._asdict() for part, one in weather.items()}}
+        fresh = self.folder / "network.new"
+        fresh.write_text(json.dumps(told))
+        fresh.rename(self.folder / "network.json")
+
+    def way(self, part: str) -> tuple[str, Path]:
+        """Return how a part reaches the broker and Kubernetes: over its links."""
+        return f"{HOST}:{_link(self.folder, part)}", self.folder / f"{part}-kubeconfig"
+
+    # -- the parts -----------------------------------------------------------------------------------------------------
+
+    def sink(self) -> Child:
+        """Start the sink, with a small budget and short watches."""
+        return self.start(
+            "sink",
+            "sink",
+            writes_per_second=WRITES_PER_S,
+            write_burst=WRITES_PER_S,
+            watch_seconds=WATCH_S,
+            resync_seconds=30,
+        )
+
+    def all_run(self) -> None:
+        """Start again what ended by itself."""
+        for child in list(self.children):
+            if child.running or child in self.ended:
+                continue
+            self.ended.add(child)
+            self.restarts.append(f"{child.name} ended with {child.status}")
+            part = child.name.split("-", 1)[1]
+            if part in {"processor", "sink"}:
+                getattr(self, part)()
+
+    async def begin(self, size: int) -> None:
+        """Start a processor, a sink and the agents: most in one fleet, a quarter in another."""
+        await self.ready(self.processor())
+        await self.ready(self.sink())
+        self.most = await self.gather("most", size - size // 4)
+        self.some = await self.gather("some", size // 4)
+
+    async def shared_by(self, workers: int) -> None:
+        """Wait until so many processors share the partitions."""
+
+        async def so() -> bool:
+            self.all_run()
+            shares = await self.shares()
+            return len(shares) == workers and all(shares) and sum(shares) == topics.DEFAULT_PARTITIONS
+
+        await eventually(so, f"{workers} processors to share the partitions", within_s=60, every_s=0.25)
+
+    async def counted(self, metric: str) -> float:
+        """Return the sum of a metric over its labels, and over all sinks there were, as far as they told."""
+        for child in self.children:
+            if child.running and child.name.endswith("-sink"):
+                _, text = await self.http(child, "metrics")
+                told = [line.rpartition(" ") for line in text.splitlines()]
+                if text:
+                    values = (float(value) for name, _, value in told if name.partition("{")[0] == metric)
+                    self._told[child.name, metric] = sum(values)
+        return sum(value for (_, name), value in self._told.items() if name == metric)
+
+    async def writes(self) -> int:
+        """Return how many writes the sink asked of Kubernetes, as far as is known."""
+        return int(await self.counted("muster_sink_writes_total"))
+
+    # -- the agents ----------------------------------------------------------------------------------------------------
+
+    async def gather(self, name: str, size: int) -> Child:
+        """Start new agents; return when all have their registrations."""
+        return await self.join(Recipe(name, size, next(self._seeds)))
+
+    async def join(self, recipe: Recipe) -> Child:
+        """Start agents, or start them again in new sessions; return when all have their registrations."""
+        child = self.call(recipe)
+        await self.connected(self.keys(child), "True", within_s=90)
+        self.truth.begin(self.keys(child))
+        return child
+
+    def call(self, recipe: Recipe) -> Child:
+        """Start agents, and wait for nothing."""
+        child = self.fleet(recipe.name, recipe.size, recipe.seed, self.groups)
+        self.agents[child] = recipe
+        return child
+
+    def keys(self, *fleets: Child) -> set[bytes]:
+        """Return the workloads of fleets."""
+        return {
+            introduction.key.to_bytes()
+            for fleet in fleets
+            for introduction in introductions(
+                FleetSettings(size=self.agents[fleet].size, seed=self.agents[fleet].seed, groups=self.groups)
+            )
+        }
+
+    async def lose(self, fleet: Child) -> None:
+        """Let the agents of a fleet die without a goodbye."""
+        self.truth.fail(self.keys(fleet), DEAD)
+        await self.kill(fleet)
+
+    # -- what is there -------------------------------------------------------------------------------------------------
+
+    async def registrations(self) -> dict[bytes, Registered] | None:
+        """Return what Kubernetes says of each registration; None where it does not say."""
+        listing = client.CustomObjectsApi(self.api).list_namespaced_custom_object
+
+        async def items(group: str, version: str, plural: str) -> list[dict[str, Any]]:
+            places = ((group, version, namespace, plural) for namespace in self.namespaces)
+            lists = await asyncio.gather(*(listing(*place, _request_timeout=ASK_S) for place in places))
+            return [item for one in lists for item in one["items"]]
+
+        try:
+            wars, entries = await asyncio.gather(items(*WARS), items(*ENTRIES))
+        except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError):
+            return None
+        healthy = {_place(item): _condition(item, "Healthy") for item in entries}
+        found: dict[bytes, Registered] = {}
+        for item in wars:
+            (namespace, name), group = _place(item), item["spec"]["workloadGroup"]["name"]
+            key = f"{namespace}/{group}/{name.removeprefix(group + '-')}".encode()
+            connected, health = _condition(item, "AgentConnected"), healthy.get((namespace, name), "gone")
+            found[key] = Registered(item["metadata"]["uid"], connected, health)
+        return found
+
+    async def disagreements(self) -> list[str]:
+        """Return in what the oracle, the processor, Kubernetes and the answers to the agents differ."""
+        verdicts = await self.account.catch_up()
+        known = evidence.newest(self.account.told)
+        answers = evidence.answers_of(await self.records(topics.REGISTRATIONS))
+        wars = await self.wars()
+        named = {(key.decode().split("/")[0], evidence.war_name(key)) for key in wars}
+        odd = sorted(named ^ await self.entries())
+        return [
+            *evidence.final_against_oracle(known, verdicts),
+            *evidence.told_against_oracle(self.account.told, verdicts),
+            *evidence.wars_against_told(wars, known, answers),
+            *_health(await self.registrations() or {}),
+            *(f"{place} {offset}: rejected" for place, offset in verdicts.rejected),
+            *(f"{entry}: WorkloadEntry and registration are not both there" for entry in odd),
+        ]
+
+
+def _health(seen: Mapping[bytes, Registered]) -> list[str]:
+    """Return whose endpoint istiod reads as other than its agent is; where nobody can tell, it stays what it is."""
+    return [
+        f"{key.decode()}: AgentConnected={one.connected}, its endpoint Healthy={one.healthy}"
+        for key, one in seen.items()
+        if one.connected not in {"Unknown", one.healthy}
+    ]
+
+
+def _place(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _condition(item: Mapping[str, Any], kind: str) -> str:
+    conditions = item.get("status", {}).get("conditions", ())
+    return next((one["status"] for one in conditions if one["type"] == kind), "missing")

@@ -1,0 +1,91 @@
+"""The page that is kept of the faults and what came of them (``deploy/chaos.md``)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from tests.chaos.parts import WITNESSES
+from tests.chaos.report import machine, seconds, verdicts
+from tests.chaos.trial import Figures
+from tests.integration.processes import HEARTBEAT_S, RULES
+
+HEAD = (
+    "fault",
+    "what was done",
+    "lasted",
+    "verdicts",
+    "false absents",
+    "false removals",
+    "detect",
+    "endpoint",
+    "recover",
+    "restarts",
+    "sink's writes",
+    "accounts",
+)
+PAGE = """# Real faults on real parts
+
+`make chaos` runs every part of Muster as a process of its own, with a real Kafka, a real Kubernetes API and a network
+between them that can be made worse, lets the faults happen one by one, and judges each verdict by the truth about the
+agents: who did it knows when each of them could be heard. This page is written by `make chaos WRITE=deploy/chaos.md`.
+
+{workloads} workloads, signed by a mint, with a link on every heartbeat (one each {heartbeat:g} s); windows of
+{window:g} s, absent after {missed} missed windows, removed {grace} windows later. With windows of 10 s what waits for
+windows takes ten times as long. Measured on {date}: {machine}.
+The machine was shared with other work, so look at the counts and at what a time is made of, not at tenths of seconds.
+
+- **lasted**: from the fault until it was over. Where a fault hits no agent by itself, {witnesses} agents die at the
+  moment it strikes: to notice them is the work that the fault disturbs.
+- **detect**: from the fault until `kubectl get war` says of everybody who is not there that the agent is not connected.
+- **endpoint**: from the fault until no endpoint of theirs gets traffic (`Healthy` of the WorkloadEntry).
+  Where all fall silent at once nobody can tell (`Unknown`), and endpoints stay what they are.
+- **recover**: from the end of the fault until Kubernetes says of everybody, registration and endpoint, what is true.
+- **false**: called absent, or removed, although it could be heard for a whole window of those it is said to have
+  missed; where all fall silent at once, to call any of them absent is false too.
+- After each fault the oracle's fold of the log, `muster.workloads`, Kubernetes and the answers to the agents must
+  agree field by field, and every endpoint's health with its registration; what differs makes the row `broken`.
+
+{head}
+{rows}
+
+{events:,} events of agents, {judged:,} verdicts, **{absents} false absents, {removals} false removals**.
+"""
+
+
+def page(found: Sequence[Figures], workloads: int, words: Mapping[str, str], today: date) -> str:
+    """Return the page; ``words`` say of each fault what is done."""
+    return PAGE.format(
+        head=f"| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|",
+        workloads=workloads,
+        window=RULES.window_ms / 1000,
+        heartbeat=HEARTBEAT_S,
+        missed=RULES.missed_windows,
+        grace=RULES.grace_windows,
+        date=today,
+        machine=machine(),
+        witnesses=WITNESSES,
+        rows="\n".join(_row(one, words[one.fault]) for one in found),
+        events=sum(one.events for one in found),
+        judged=sum(sum(one.verdicts.values()) for one in found),
+        absents=sum(one.false_absents for one in found),
+        removals=sum(one.false_removals for one in found),
+    )
+
+
+def _row(one: Figures, words: str) -> str:
+    if one.skipped:
+        return f"| {one.fault} | {words} | skipped: {one.skipped} |||||||||| "
+    cells = (
+        one.fault,
+        words,
+        seconds(one.outage_s),
+        verdicts(one),
+        str(one.false_absents),
+        str(one.false_removals),
+        seconds(one.detect_s),
+        seconds(one.endpoint_s),
+        seconds(one.recover_s),
+        str(one.restarts),
+        str(one.writes),
+        "broken" if one.broken else "agree",
+    )
+    return f"| {' | '.join(cells)} |"
