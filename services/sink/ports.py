@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
-from schemas import resource
+from schemas import policies, resource
 from services.sink.core.objects import Manifest
 
 
@@ -23,6 +23,7 @@ class Kind(Enum):
     GROUP = KindOf("networking.istio.io", "v1", "workloadgroups")
     WAR = KindOf(resource.GROUP, resource.API_VERSION, resource.PLURAL)
     ENTRY = KindOf("networking.istio.io", "v1", "workloadentries")
+    POLICY = KindOf(policies.GROUP, policies.API_VERSION, policies.PLURAL)
 
 
 class Listed(NamedTuple):

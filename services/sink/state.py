@@ -9,6 +9,7 @@ from schemas.workloads import Workload
 from services.sink.core.actions import Answered
 from services.sink.core.objects import Entry, Group, Manifest, War
 from services.sink.core.plan import Observed
+from services.sink.core.policy import Policy
 from services.sink.core.undo import Restored
 from services.sink.ports import Kind
 
@@ -31,6 +32,8 @@ class State:
         """Uids of what was deleted, oldest first."""
         self._by_name: dict[Place, set[bytes]] = {}
         self._by_group: dict[Place, set[bytes]] = {}
+        self._policies: dict[str, tuple[Policy, ...]] = {}
+        """By namespace: read once, not once for every workload."""
 
     def take_workload(self, key: bytes, value: bytes | None) -> Rejection | None:
         """Take a record of muster.workloads if it is newer; return why it is none."""
@@ -96,6 +99,8 @@ class State:
         for where, item in before.items():
             if where not in self.objects[kind]:
                 self._gone(item["metadata"]["uid"])
+        if kind is Kind.POLICY:
+            self._policies.clear()
         return {key for where in before.keys() | listed.keys() for key in self.keys(kind, where)}
 
     def put(self, kind: Kind, item: Manifest) -> set[bytes]:
@@ -105,6 +110,7 @@ class State:
         same = known is not None and known["metadata"]["uid"] == uid
         if uid not in self._deleted and not (same and known is not None and version(item) < version(known)):
             self.objects[kind][where] = item
+            self._policies.pop(where[0] if kind is Kind.POLICY else "", None)
         return self.keys(kind, where)
 
     def drop(self, kind: Kind, item: Manifest) -> set[bytes]:
@@ -119,6 +125,7 @@ class State:
         known = self.objects[kind].get((namespace, name))
         if known is not None and known["metadata"]["uid"] == uid:
             del self.objects[kind][namespace, name]
+            self._policies.pop(namespace if kind is Kind.POLICY else "", None)
 
     def _gone(self, uid: str) -> None:
         self._deleted[uid] = None
@@ -127,8 +134,9 @@ class State:
 
     def keys(self, kind: Kind, where: Place) -> set[bytes]:
         """Return the keys of the workloads that an object concerns."""
-        if kind is Kind.NAMESPACE:
-            return {key for place, keys in self._by_group.items() if place[0] == where[1] for key in keys}
+        if kind in (Kind.NAMESPACE, Kind.POLICY):
+            namespace = where[1] if kind is Kind.NAMESPACE else where[0]
+            return {key for place, keys in self._by_group.items() if place[0] == namespace for key in keys}
         return (self._by_group if kind is Kind.GROUP else self._by_name).get(where, set())
 
     def keys_known(self) -> set[bytes]:
@@ -145,7 +153,14 @@ class State:
             group=Group.of(group) if group else None,
             war=War.of(war) if war else None,
             entry=Entry.of(entry) if entry else None,
+            policies=self._policies_in(key.namespace),
         )
+
+    def _policies_in(self, namespace: str) -> tuple[Policy, ...]:
+        if namespace not in self._policies:
+            found = (item for where, item in self.objects[Kind.POLICY].items() if where[0] == namespace)
+            self._policies[namespace] = tuple(policy for item in found if (policy := Policy.of(item)) is not None)
+        return self._policies[namespace]
 
     def orphans(self) -> list[Place]:
         """Return the registrations of workloads that the log does not know."""

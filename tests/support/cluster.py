@@ -28,6 +28,7 @@ _KINDS = {
     Kind.GROUP: "WorkloadGroup",
     Kind.WAR: "WorkloadAutoRegistration",
     Kind.ENTRY: "WorkloadEntry",
+    Kind.POLICY: "OnboardingPolicy",
 }
 WITH_STATUS = (Kind.WAR, Kind.ENTRY)
 """Kinds whose status is a subresource."""
@@ -117,6 +118,14 @@ class MemoryCluster:
     def add_namespace(self, name: str) -> None:
         """Create a namespace."""
         self._store(Kind.NAMESPACE, "ADDED", {"metadata": {"name": name, "uid": self.uid()}})
+
+    def put(self, kind: Kind, manifest: Manifest) -> None:
+        """Create or replace an object as ``kubectl apply`` does."""
+        about = manifest["metadata"]
+        known = self.objects.get((kind, about["namespace"], about["name"]))
+        kept = known["metadata"] if known is not None else {"uid": self.uid(), "generation": 1}
+        item = {**copy.deepcopy(dict(manifest)), "metadata": {**kept, **about}}
+        self._store(kind, "ADDED" if known is None else "MODIFIED", item)
 
     def remove(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete as ``kubectl delete`` does: without preconditions, and with all that it owns."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from schemas.codec import Rejection, decode_answer
+from schemas.credentials import Verified
 from schemas.events import Address, AddressType, AgentSoftware, Host, Introduction, Registration
 from schemas.names import WorkloadKey
 from schemas.registrations import Registered
@@ -19,6 +20,7 @@ from services.sink.reconciler import Pace, Reconciler
 from services.sink.state import State
 from tests.support.cluster import MemoryCluster
 from tests.support.logs import introduction
+from tests.support.policies import VERIFIED, policy
 
 NAMESPACE, GROUP = "bookinfo", "ratings"
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -53,6 +55,7 @@ def workload(
     of_session: int = 1,
     revision: int = 10,
     partition: int = 0,
+    verified: Verified | None = VERIFIED,
 ) -> Workload:
     """Return a state of a workload; ``since`` follows the revision."""
     return Workload(
@@ -64,6 +67,7 @@ def workload(
         partition=partition,
         revision=revision,
         window=revision,
+        verified=verified,
     )
 
 
@@ -80,6 +84,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.cluster = MemoryCluster(NAMESPACE)
+        self.cluster.put(Kind.POLICY, policy(NAMESPACE))
         self.workloads: dict[bytes, bytes | None] = {}
         self.answers: dict[bytes, bytes | None] = {}
         self.removals: dict[bytes, Removal] = {}

@@ -44,6 +44,7 @@ class Group(NamedTuple):
     uid: str
     generation: int
     resource_version: str
+    labels: Mapping[str, str]
     spec: Manifest
 
     @classmethod
@@ -56,6 +57,7 @@ class Group(NamedTuple):
             meta["uid"],
             meta.get("generation", 0),
             meta["resourceVersion"],
+            meta.get("labels") or {},
             manifest.get("spec") or {},
         )
 

@@ -27,8 +27,9 @@ from services.sink.core.actions import (
     UpdateStatus,
     UpdateWar,
 )
-from services.sink.core.admission import Admitted, admit
+from services.sink.core.admission import RefusedBy, admit, expelled
 from services.sink.core.objects import Entry, Group, War
+from services.sink.core.policy import Policy
 
 Plan = tuple[Action, ...]
 
@@ -40,6 +41,7 @@ class Observed(NamedTuple):
     group: Group | None
     war: War | None
     entry: Entry | None
+    policies: tuple[Policy, ...]
 
 
 def plan(
@@ -101,15 +103,14 @@ def _is_of(war: War, workload: Workload) -> bool:
 
 def _join(workload: Workload, answer: Answered | None, observed: Observed) -> Plan:
     """Plan for a workload without a WAR."""
-    if answer is not None and answer.session == workload.session and not isinstance(answer, Refused):
+    out = expelled(workload, observed.group, observed.policies)
+    if answer is not None and answer.session == workload.session and not isinstance(answer, Refused) and out is None:
         # This session had one: somebody deleted it, and only a new session can have another.
         return _end(workload, answer, EndReason.DELETED)
     if workload.presence is Presence.ABSENT:
         return ()
-    verdict = admit(
-        workload.workload.identity, workload.workload.key, namespace=observed.namespace, group=observed.group
-    )
-    if not isinstance(verdict, Admitted):
+    verdict = out or admit(workload, observed.group, observed.policies, namespace=observed.namespace)
+    if isinstance(verdict, RefusedBy):
         return _refuse(workload, answer, verdict.message, verdict.reason)
     if entries.address(workload.workload.registration) is None:
         over = workload.workload.registration.settings.connected_over
@@ -122,9 +123,11 @@ def _keep(workload: Workload, answer: Answered | None, observed: Observed, war: 
     spec = war.spec
     if spec is None:  # pragma: no cover - it would not be of this workload
         raise AssertionError("a WAR of a workload has a spec")
+    if expelled(workload, observed.group, observed.policies) is not None:
+        return (DeleteWar(war.namespace, war.name, war.uid, war.resource_version),)
     if spec.registration != workload.workload.registration:
         return (UpdateWar(wars.with_registration(war, workload)),)
-    status = wars.wanted_status(workload, war, spec.workload_group, observed.group, now)
+    status = wars.wanted_status(workload, war, spec.workload_group, observed.group, observed.policies, now)
     writes: Plan = () if status == war.status else (UpdateStatus(wars.with_status(war, status)),)
     entry = observed.entry
     if entry is not None and not entry.ours:

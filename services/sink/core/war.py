@@ -4,6 +4,7 @@ Times are the log's (``since``) where the log has one. ``now`` is handed in, onl
 that the log knows nothing of changes: so what is there already is wanted again, and a steady state writes nothing.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,8 +12,9 @@ from schemas import resource
 from schemas.message import rfc3339
 from schemas.resource import Condition, ConditionType, GroupSnapshot, WarSpec, WarStatus
 from schemas.workloads import Presence, Workload
-from services.sink.core.admission import verify
+from services.sink.core.admission import Said, permission, verification
 from services.sink.core.objects import ISTIO_API, MANAGED_BY, WAR_API, Group, War, owner_reference
+from services.sink.core.policy import Policy
 from services.sink.core.snapshot import current, snapshot
 
 _CONNECTED: dict[Presence, Literal["True", "False", "Unknown"]] = {
@@ -58,9 +60,15 @@ def with_status(war: War, status: WarStatus) -> dict[str, Any]:
     return {**war.manifest, "status": content}
 
 
-def wanted_status(workload: Workload, war: War, taken: GroupSnapshot, group: Group | None, now: datetime) -> WarStatus:
+def wanted_status(
+    workload: Workload,
+    war: War,
+    taken: GroupSnapshot,
+    group: Group | None,
+    policies: Sequence[Policy],
+    now: datetime,
+) -> WarStatus:
     """Return the status a WAR should have; ``now`` is when a condition changed of which the log knows no time."""
-    verification = verify(workload.workload.identity)
     connected = Condition(
         type=ConditionType.AGENT_CONNECTED,
         status=_CONNECTED[workload.presence],
@@ -69,51 +77,45 @@ def wanted_status(workload: Workload, war: War, taken: GroupSnapshot, group: Gro
         last_transition_time=_millis(workload.since),
         observed_generation=war.generation,
     )
-    verified = Condition(
-        type=ConditionType.IDENTITY_VERIFIED,
-        status=verification.status,
-        reason=verification.reason,
-        message=verification.message,
-        last_transition_time=_millis(now),
-        observed_generation=war.generation,
-    )
+    verified = _said(ConditionType.IDENTITY_VERIFIED, verification(workload.verified), war, now)
+    current_group = _said(ConditionType.GROUP_CURRENT, _group_current(taken, group), war, now)
+    allowed = _said(ConditionType.ALLOWED, permission(workload, group, policies), war, now)
     return WarStatus(
-        conditions=(connected, _steady(verified, war), _steady(_group_current(war, taken, group, now), war)),
+        conditions=(connected, verified, current_group, allowed),
         session=workload.session,
         partition=workload.partition,
         revision=workload.revision,
+        verified=workload.verified,
     )
 
 
-def _group_current(war: War, taken: GroupSnapshot, group: Group | None, now: datetime) -> Condition:
-    status: Literal["True", "False"] = "False"
+def _group_current(taken: GroupSnapshot, group: Group | None) -> Said:
     if group is None:
-        reason, message = "WorkloadGroupNotFound", f"the WorkloadGroup {taken.name} is gone"
-    elif current(taken, group):
-        status, reason, message = "True", "WorkloadGroupUnchanged", ""
-    else:
-        reason = "WorkloadGroupChanged"
-        # Without the group's present generation: that would be a write for every further edit.
-        message = (
-            f"the workload joined with generation {taken.generation} of the WorkloadGroup, which was changed since; "
-            "delete this object to have it join anew"
-        )
+        return Said("False", "WorkloadGroupNotFound", f"the WorkloadGroup {taken.name} is gone")
+    if current(taken, group):
+        return Said("True", "WorkloadGroupUnchanged", "")
+    # Without the group's present generation: that would be a write for every further edit.
+    words = (
+        f"the workload joined with generation {taken.generation} of the WorkloadGroup, which was changed since; "
+        "delete this object to have it join anew"
+    )
+    return Said("False", "WorkloadGroupChanged", words)
+
+
+def _said(kind: ConditionType, said: Said, war: War, now: datetime) -> Condition:
+    """Return a condition of which the log knows no time: a status that is what it was keeps that of its transition."""
+    since = _millis(now)
+    for earlier in war.status.conditions if war.status else ():
+        if earlier.type is kind and earlier.status == said.status:
+            since = earlier.last_transition_time
     return Condition(
-        type=ConditionType.GROUP_CURRENT,
-        status=status,
-        reason=reason,
-        message=message,
-        last_transition_time=_millis(now),
+        type=kind,
+        status=said.status,
+        reason=said.reason,
+        message=said.message,
+        last_transition_time=since,
         observed_generation=war.generation,
     )
-
-
-def _steady(condition: Condition, war: War) -> Condition:
-    """Keep the time of the last transition where the status is what it was."""
-    for earlier in war.status.conditions if war.status else ():
-        if earlier.type is condition.type and earlier.status == condition.status:
-            return condition.model_copy(update={"last_transition_time": earlier.last_transition_time})
-    return condition
 
 
 def _millis(moment: datetime) -> datetime:

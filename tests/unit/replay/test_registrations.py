@@ -42,7 +42,7 @@ def written(log: Log, end: int | None = None) -> list[dict[str, Any]]:
         made = manifest(state, GROUP)
         made["metadata"] |= {"uid": f"w-{number}", "resourceVersion": "9", "generation": 1}
         war = War.of(made)
-        told = wanted_status(state, war, snapshot(GROUP), GROUP, datetime(2026, 11, 23, tzinfo=UTC))
+        told = wanted_status(state, war, snapshot(GROUP), GROUP, (), datetime(2026, 11, 23, tzinfo=UTC))
         wars.append(with_status(war, told))
     return wars
 

@@ -90,4 +90,5 @@ def test_kubectl_prints_agent_connected_and_age_and_more_only_when_asked(crd: di
         "Reason",
         "Verified",
         "Group Current",
+        "Allowed",
     ]

@@ -7,6 +7,7 @@ import pytest
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
 from schemas.workloads import Presence
 from services.sink.ports import Exactly, InvalidError, Kind
+from tests.support.policies import policy
 from tests.support.registry import GROUP, NAMESPACE, Registry, joiner, session, workload
 
 
@@ -61,7 +62,7 @@ async def test_the_entry_is_the_groups_template_with_what_the_agent_reported(joi
     assert entry["metadata"]["ownerReferences"][0]["uid"] == joined.war(1)["metadata"]["uid"]
 
 
-async def test_conditions_are_kubernetes_own_convention_and_pretend_no_verification(joined: Registry) -> None:
+async def test_conditions_are_kubernetes_own_convention(joined: Registry) -> None:
     assert joined.condition(1, "AgentConnected") == {
         "type": "AgentConnected",
         "status": "True",
@@ -71,8 +72,10 @@ async def test_conditions_are_kubernetes_own_convention_and_pretend_no_verificat
         "observedGeneration": 1,
     }
     verified = joined.condition(1, "IdentityVerified")
-    assert (verified["status"], verified["reason"]) == ("False", "NotVerified")
+    assert (verified["status"], verified["reason"]) == ("True", "CredentialVerified")
+    assert verified["message"] == "by ec2-rsa2048, key us-east-2"
     assert joined.condition(1, "WorkloadGroupCurrent")["status"] == "True"
+    assert joined.condition(1, "AllowedByPolicy")["status"] == "True"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +116,7 @@ async def test_without_the_namespace_a_session_is_refused_and_joins_when_it_appe
     assert refused.reason is RefusalReason.NAMESPACE_NOT_FOUND
 
     registry.cluster.add_namespace("shop")
+    registry.cluster.put(Kind.POLICY, policy("shop"))
     await registry.cluster.create(Kind.GROUP, {"metadata": {"namespace": "shop", "name": GROUP}, "spec": {}})
     await registry.settle()
     assert isinstance(registry.answer(who.key), Registered)
