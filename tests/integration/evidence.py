@@ -103,7 +103,8 @@ def _fields(war: War, state: Workload, answer: object) -> list[tuple[str, object
         ("AgentConnected", condition and condition.status, STATUS[state.presence]),
         ("reason", condition and condition.reason, state.reason.value),
         ("lastTransitionTime", condition and condition.last_transition_time, state.since),
-        ("IdentityVerified", verified and (verified.status, verified.reason), ("False", "NotVerified")),
+        ("IdentityVerified", verified and (verified.status, verified.reason), ("True", "CredentialVerified")),
+        ("verified", war.status.verified, state.verified),
     ]
     if state.presence is Presence.CONNECTED:
         told = (answer.session, answer.uid) if isinstance(answer, Registered) else answer

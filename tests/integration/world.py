@@ -24,6 +24,7 @@ from services.runtime.kafka import read_to_end, reader
 from tests.integration.processes import RULES, Processes
 from tests.support.eventually import eventually
 from tests.support.oracle import Verdicts, oracle
+from tests.support.policies import policy
 
 
 class Broker(Protocol):
@@ -74,6 +75,7 @@ class World(Processes):
         self.api = client.ApiClient()
         for namespace in self.namespaces:
             await client.CoreV1Api(self.api).create_namespace({"metadata": {"name": namespace}})
+            await self._create("authorization.onboarding.tetrate.io/v1alpha1", "onboardingpolicies", policy(namespace))
         for group in self.groups:
             await self._create_group(*group.split("/"))
         return self
@@ -89,14 +91,17 @@ class World(Processes):
         body = {
             "apiVersion": "networking.istio.io/v1",
             "kind": "WorkloadGroup",
-            "metadata": {"name": name},
+            "metadata": {"namespace": namespace, "name": name},
             "spec": {
                 "metadata": {"labels": {"app": name}},
                 "template": {"serviceAccount": name, "ports": {"http": 80}},
             },
         }
+        await self._create("networking.istio.io/v1", "workloadgroups", body)
+
+    async def _create(self, api: str, plural: str, body: dict[str, Any]) -> None:
         await client.CustomObjectsApi(self.api).create_namespaced_custom_object(
-            "networking.istio.io", "v1", namespace, "workloadgroups", body
+            *api.split("/"), body["metadata"]["namespace"], plural, body
         )
 
     async def records(self, topic: str) -> dict[int, list[Seen]]:

@@ -1,6 +1,7 @@
 """The sink as a real process between a real Kafka and a real Kubernetes API; the test is processor and people."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import uuid
@@ -15,6 +16,7 @@ from kubernetes.aio import client
 
 from schemas import resource, topics
 from schemas.codec import Rejection, decode_answer
+from schemas.credentials import Verified
 from schemas.events import Introduction
 from schemas.rejected import Rejected
 from schemas.removals import Removal, Restore
@@ -28,6 +30,7 @@ from services.runtime.topics import apply
 from services.sink import kube as adapter
 from services.sink.core.actions import Answered
 from tests.support.eventually import eventually
+from tests.support.policies import VERIFIED, policy
 from tests.support.registry import joiner, workload
 
 PROGRAM = "from services.cli.main import main; main()"
@@ -57,6 +60,7 @@ class Mesh:
         self.pen: AIOKafkaProducer = await producer(self.settings)
         await self.create_namespace()
         await self.create_group()
+        await self.allow()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -109,10 +113,17 @@ class Mesh:
         """Return the introduction of a workload in this namespace."""
         return joiner(number, version=version).model_copy(update={"namespace": self.namespace})
 
-    async def say(self, who: Introduction, presence: Presence = Presence.CONNECTED, *, of_session: int = 1) -> Workload:
+    async def say(
+        self,
+        who: Introduction,
+        presence: Presence = Presence.CONNECTED,
+        *,
+        of_session: int = 1,
+        verified: Verified | None = VERIFIED,
+    ) -> Workload:
         """Publish a state, newer than all before it."""
         self._revision += 1
-        state = workload(who, presence, of_session=of_session, revision=self._revision)
+        state = workload(who, presence, of_session=of_session, revision=self._revision, verified=verified)
         await self.write(topics.WORKLOADS, who.key.to_bytes(), state.to_json())
         return state
 
@@ -136,6 +147,10 @@ class Mesh:
         }
         await self.objects.create_namespaced_custom_object(*ISTIO, namespace or self.namespace, "workloadgroups", body)
 
+    async def allow(self, namespace: str | None = None, **spec: Any) -> None:  # noqa: ANN401 - parts of a manifest
+        """Apply an OnboardingPolicy: the tests' machines may join, unless ``spec`` says else."""
+        await self.kubectl("apply", "-f", "-", told=json.dumps(policy(namespace or self.namespace, **spec)))
+
     async def edit_group(self, account: str) -> None:
         """Give the WorkloadGroup another service account."""
         body = {"spec": {"template": {"serviceAccount": account}}}
@@ -147,10 +162,10 @@ class Mesh:
         """Delete a registration, as `kubectl delete war` does."""
         await self.objects.delete_namespaced_custom_object(*WARS, who.namespace, resource.PLURAL, who.key.war_name)
 
-    async def kubectl(self, *arguments: str) -> str:
-        """Return what kubectl prints."""
+    async def kubectl(self, *arguments: str, told: str | None = None) -> str:
+        """Return what kubectl prints; raise CalledProcessError with its words where it fails."""
         command = [crds.kubectl(), "--kubeconfig", str(self.kubeconfig), *arguments]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+        done = await asyncio.to_thread(subprocess.run, command, input=told, capture_output=True, text=True, check=True)
         return done.stdout
 
     async def restore(self, who: Introduction, seconds: int) -> Restore:
