@@ -17,6 +17,7 @@ from services.replay.refold import Refold
 from services.replay.snapshots import Snapshot, beginnings
 from services.replay.tape import Writer
 from tests.golden.proofs import proofs, small_bundles
+from tests.golden.switch import switch
 from tests.support.logs import Log, key
 
 FOLDER = Path(__file__).parent
@@ -75,6 +76,7 @@ def recorded(
     snapshot: Snapshot | None = None,
     first: int = 0,
     asked: int | None = None,
+    rules: Rules = RULES,
 ) -> bytes:
     """Return a log of one partition as a recording, from offset ``first`` on; what was ``asked`` for before is gone."""
     topic = RecordedTopic(
@@ -83,15 +85,15 @@ def recorded(
         ranges=(Range(partition=0, start=first if asked is None else asked, end=len(log.records)),),
         config={"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"},
     )
-    rules = asdict(RULES)
+    known = asdict(rules)
     header = Header(
         cluster="golden",
         topics=(topic,),
-        rules=rules,
+        rules=known,
         bundles=bundles,
         snapshot=snapshot,
         redacted=redactor.fingerprint if redactor is not None else None,
-        configuration=configuration_digest((topic,), rules),
+        configuration=configuration_digest((topic,), known),
     )
     writer = Writer(Tally(header))
     chunk = Chunk(EVENTS, 0, [Record(*one) for one in log.records[first:]])
@@ -116,6 +118,7 @@ STORIES: dict[str, Callable[[], bytes]] = {
     "second-half": second_half,
     "lost-start": lambda: recorded(first_night(), first=40, asked=0),
     "proofs": lambda: recorded(proofs(), small_bundles()),
+    "switch": lambda: recorded(switch(), small_bundles()[:1], rules=Rules()),
     "proofs-redacted": lambda: recorded(
         proofs(), small_bundles()[:1], Redactor(b"golden" * 6, Attestor(small_bundles()))
     ),
