@@ -8,7 +8,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down test check lint types architecture format laws bench sim replays chaos lock clean
+.PHONY: help install demo down test check lint types architecture format laws bench sim replays night chaos lock clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ replays: install  ## simulated logs, recorded and replayed: SEEDS=1000 of them, 
 
 chaos: install  ## real faults on real parts, one by one: all of them, or FAULTS="broker-kill disk-full"; WRITE=deploy/chaos.md
 	@$(BIN)/python -m tests.chaos $(FAULTS) $(if $(WRITE),--write $(WRITE))
+
+night: install  ## write deploy/an-sres-night.md from what the commands in it say
+	@$(BIN)/python -m tests.night
 
 lock: install  ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock

@@ -45,6 +45,8 @@ class Registered(Message):
     name: str
     uid: str
     snapshot: GroupSnapshot
+    resource_version: str | None = None
+    """Of the object, as the sink had written it when it answered; older sinks did not say."""
 
 
 class Refused(Message):

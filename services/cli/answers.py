@@ -55,7 +55,8 @@ class Answer(NamedTuple):
             case Removal():
                 return f"{whose}: kept {told.namespace}/{told.name}, uid {told.uid}, as it was: it can be restored"
             case Registered():
-                return f"{whose} as {told.namespace}/{told.name}, uid {told.uid}"
+                at = f", at resourceVersion {told.resource_version}" if told.resource_version is not None else ""
+                return f"{whose} as {told.namespace}/{told.name}, uid {told.uid}{at}"
             case Refused():
                 return f"{whose}: {told.reason}: {told.message}"
             case Ended():

@@ -15,7 +15,7 @@ from services.replay.core.verdicts import JOINED, Change, Course, Difference, Ve
 from services.replay.lines import shortest, to_time
 
 HEAD = ("WOULD", "VERDICT", "NAMESPACE", "WORKLOAD", "LAST HEARD", "WAS", "WOULD BE")
-_WIDTHS = (16, 8, 10, 60, 24, 24, 0)
+_WIDTHS = (16, 8, 10, 64, 24, 24, 0)
 _KINDS = (Presence.REMOVED, Presence.ABSENT, Presence.UNKNOWN, JOINED)
 
 

@@ -205,6 +205,10 @@ def explain(
         str | None,
         typer.Option(metavar="TIME", help="Its state then, and why: an RFC 3339 time, 03:12, or 15m (ago)."),
     ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option("-f", "--recording", metavar="FILE", help="Of a recording, and not of the cluster."),
+    ] = None,
     namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Only this namespace.")] = None,
     output: Annotated[str, typer.Option("-o", "--output", metavar="table|json", help="Form of the output.")] = "table",
     config: Config = None,
@@ -226,17 +230,20 @@ def explain(
 
       muster explain bookinfo/ratings/jwt-corp--ann --at 03:12
 
+      muster explain jwt-corp--ann --recording night.jsonl.zst
+
       muster explain jwt-corp--ann --at 2026-11-23T03:12:26Z --set rules.missed_windows=5 -o json
     """
     import asyncio
     from datetime import UTC, datetime
 
+    from services.cli.explain import Question
     from services.cli.explain import explain as tell
     from services.cli.moments import moment
     from services.cli.naming import Asked
     from services.cli.options import settings_of
     from services.cli.printing import faults_told
-    from services.cli.trusting import bundles_of, trust_in
+    from services.cli.trusting import bundles_of
     from services.processor.settings import ProcessorSettings
 
     if output not in {"table", "json"}:
@@ -246,9 +253,9 @@ def explain(
     except ValueError as fault:
         raise typer.BadParameter(f"--at {fault}") from None
     settings = settings_of(ProcessorSettings, "explain", config, servers, assignments)
-    trust = trust_in(bundles_of(bundle, settings))
+    question = Question(Asked(workload, namespace), until, recording, bundles_of(bundle, settings))
     with faults_told():
-        asyncio.run(tell(settings, Asked(workload, namespace), until, trust, as_json=output == "json"))
+        asyncio.run(tell(settings, question, as_json=output == "json"))
 
 
 @app.command(epilog="Exit codes: 0 everything was shown and is so; 1 something was not as the tour promises.")

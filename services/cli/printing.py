@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from schemas.codec import Rejection, decode_event
-from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, Tick
+from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, RoleChecked, Tick, Trusted
 from schemas.names import parse_key
 from schemas.topics import EVENTS
 from services.cli.kubectl import NoKubernetesError
@@ -19,7 +19,7 @@ from services.replay.chunks import Gap
 from services.replay.lines import shortest, to_line, to_time
 
 EVENT_HEAD = ("TIME", "PLACE", "TYPE", "NAMESPACE", "WORKLOAD", "SESSION", "SEQ", "DETAIL")
-_WIDTHS = (24, 8, 10, 10, 52, 8, 4, 0)
+_WIDTHS = (24, 8, 10, 10, 64, 8, 4, 0)
 EXIT_INTERRUPTED = 130
 EXIT_NO_READER = 141
 """As a shell reports a process that SIGPIPE ended."""
@@ -120,6 +120,10 @@ def _told(event: Any, record: Appended) -> tuple[str, str, str, str]:  # noqa: A
             return event.type, event.owner[:8], "-", f"closes window {event.window}"
         case Resumed():
             return event.type, event.owner[:8], "-", "a new owner; the open window is void"
+        case Trusted():
+            return event.type, event.owner[:8], "-", f"by the trust bundle {event.bundle} from here on"
+        case RoleChecked():
+            return event.type, event.session[:8], "-", f"{event.workload} has the role {event.role or '-'}"
         case Override():
             of = f" of {event.scope}" if event.scope is not None else ""
             return event.type, "-", "-", f"{event.action}{of} by {event.who}: {event.why}"

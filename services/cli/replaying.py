@@ -16,7 +16,7 @@ from services.replay.summary import gap_words
 
 HEAD = ("TIME", "PLACE", "NAMESPACE", "WORKLOAD", "FROM", "TO", "REASON")
 WIDE = ("SESSION", "WINDOW", "MESSAGE")
-_WIDTHS = (24, 8, 10, 60, 9, 10, 26)
+_WIDTHS = (24, 8, 10, 64, 9, 10, 26)
 _WIDE_WIDTHS = (36, 6, 0)
 
 

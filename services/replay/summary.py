@@ -111,8 +111,15 @@ def failures(wanted: Iterable[FailOn], refold: Refold, tally: Tally) -> list[str
 
 
 def unexpected(expected: Mapping[str, Mapping[str, Any] | None], refold: Refold) -> list[str]:
-    """Compare the states at the end with those expected, by key and field by field."""
-    found = {key.decode(): state.model_dump(mode="json", exclude_none=True) for key, state in refold.states().items()}
+    """Compare the states at the end with those expected, by key and field by field.
+
+    A state that has not changed since the snapshot from which the fold began is told nowhere, and so not expected.
+    """
+    found = {
+        key.decode(): state.model_dump(mode="json", exclude_none=True)
+        for key, state in refold.states().items()
+        if key.decode() in expected or state.revision >= refold.standings[state.partition].told
+    }
     lines = []
     for key in sorted(expected.keys() | found.keys()):
         ours, theirs = found.get(key), expected.get(key)

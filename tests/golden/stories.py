@@ -9,10 +9,15 @@ from schemas.topics import EVENTS
 from services.identity.core.bundle import TrustBundle
 from services.processor.core.record import Record
 from services.processor.core.rules import Rules
-from services.replay.chunks import Chunk
+from services.replay.attestation import Attestor
+from services.replay.chunks import Chunk, Gap, Why
 from services.replay.recording import Header, Range, RecordedTopic, Tally, configuration_digest
 from services.replay.redaction import Redactor
+from services.replay.refold import Refold
+from services.replay.snapshots import Snapshot, beginnings
 from services.replay.tape import Writer
+from tests.golden.proofs import proofs, small_bundles
+from tests.golden.switch import switch
 from tests.support.logs import Log, key
 
 FOLDER = Path(__file__).parent
@@ -63,36 +68,68 @@ def first_night() -> Log:
     return log
 
 
-STORIES: dict[str, Callable[[], Log]] = {"first-night": first_night}
-
-
-def recorded(log: Log, bundles: tuple[TrustBundle, ...] = (), redactor: Redactor | None = None) -> bytes:
-    """Return a log of one partition as a recording."""
+def recorded(
+    log: Log,
+    bundles: tuple[TrustBundle, ...] = (),
+    redactor: Redactor | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+    first: int = 0,
+    asked: int | None = None,
+    rules: Rules = RULES,
+) -> bytes:
+    """Return a log of one partition as a recording, from offset ``first`` on; what was ``asked`` for before is gone."""
     topic = RecordedTopic(
         name=EVENTS,
         partitions=1,
-        ranges=(Range(partition=0, start=0, end=len(log.records)),),
+        ranges=(Range(partition=0, start=first if asked is None else asked, end=len(log.records)),),
         config={"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"},
     )
-    rules = asdict(RULES)
+    known = asdict(rules)
     header = Header(
         cluster="golden",
         topics=(topic,),
-        rules=rules,
+        rules=known,
         bundles=bundles,
+        snapshot=snapshot,
         redacted=redactor.fingerprint if redactor is not None else None,
-        configuration=configuration_digest((topic,), rules),
+        configuration=configuration_digest((topic,), known),
     )
     writer = Writer(Tally(header))
-    chunk = Chunk(EVENTS, 0, [Record(*one) for one in log.records])
-    return writer.take(redactor.chunk(chunk) if redactor is not None else chunk) + writer.finish(complete=True)
+    chunk = Chunk(EVENTS, 0, [Record(*one) for one in log.records[first:]])
+    lost = [] if asked is None else [Gap(EVENTS, 0, asked, first, Why.RETENTION)]
+    before = b"".join(writer.take(gap) for gap in lost)
+    return before + writer.take(redactor.chunk(chunk) if redactor is not None else chunk) + writer.finish(complete=True)
+
+
+def second_half() -> bytes:
+    """Return the first night from its middle on, with the state before it: as `record --with-state` has it."""
+    log = first_night()
+    middle = len(log.records) // 2
+    refold = Refold(RULES)
+    for _ in refold.take(Chunk(EVENTS, 0, log.records[:middle])):
+        pass
+    state = Snapshot(source="the processor's changelog", cluster="golden", partitions=1, parts=refold.parts())
+    return recorded(log, snapshot=state, first=beginnings(state)[0].resume)
+
+
+STORIES: dict[str, Callable[[], bytes]] = {
+    "first-night": lambda: recorded(first_night()),
+    "second-half": second_half,
+    "lost-start": lambda: recorded(first_night(), first=40, asked=0),
+    "proofs": lambda: recorded(proofs(), small_bundles()),
+    "switch": lambda: recorded(switch(), small_bundles()[:1], rules=Rules()),
+    "proofs-redacted": lambda: recorded(
+        proofs(), small_bundles()[:1], Redactor(b"golden" * 6, Attestor(small_bundles()))
+    ),
+}
 
 
 def main() -> None:
     """Record the story that is named."""
     name = sys.argv[1]
     with (FOLDER / f"{name}.jsonl.zst").open("xb") as file:
-        file.write(recorded(STORIES[name]()))
+        file.write(STORIES[name]())
 
 
 if __name__ == "__main__":

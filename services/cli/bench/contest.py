@@ -1,4 +1,4 @@
-"""The measurement: one log, three contestants that read it in turns, so that a slow minute is slow for all."""
+"""The measurement: one log, contestants that read it in turns, so that a slow minute is slow for all."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from services.local.kafka import Kafka
 from services.runtime import kafka, topics
 from services.runtime.config import KafkaSettings
 
-BARE, PROCESSOR, PER_RECORD = "bare consumer", "processor", "Faust per record"
+BARE, PROCESSOR, PER_RECORD, REPLAY = "bare consumer", "processor", "Faust per record", "replay"
 WANTED = {BARE: 1 / 3, PER_RECORD: 15.0}
 """How the processor should stand beside the others."""
 WINDOW_MS = 100
@@ -44,6 +44,7 @@ class Contest:
     proven: bool
     folder: Path
     say: Callable[[str], None]
+    contestants: tuple[str, ...] = (BARE, PROCESSOR, PER_RECORD)
 
     @property
     def bundle(self) -> Path:
@@ -52,7 +53,7 @@ class Contest:
 
     async def run(self, servers: str | None) -> dict[str, list[Rate]]:
         """Return the rates of each contestant, round by round."""
-        rates: dict[str, list[Rate]] = {BARE: [], PROCESSOR: [], PER_RECORD: []}
+        rates: dict[str, list[Rate]] = {name: [] for name in self.contestants}
         async with self._broker(servers) as settings:
             self.say(f"writing {self.heartbeats:,} heartbeats of {self.workloads:,} workloads…")
             load = await self._load(settings)
@@ -97,10 +98,12 @@ class Contest:
             return await ProcessorRun(settings, load, WINDOW_MS, self.bundle).samples(LONGEST_S)
         if name == BARE:
             return await self._peer("bare", settings, load.records)
+        if name == REPLAY:
+            return await self._peer("refolding", settings, load.records)
         return await self._peer("per_record", settings, min(self.per_record, load.records))
 
     async def _peer(self, module: str, settings: KafkaSettings, records: int) -> list[Sample]:
-        """Run one of the other two as a process of its own and return what it printed."""
+        """Run one of the others as a process of its own and return what it printed."""
         task = Task(settings.bootstrap_servers, records, str(self.bundle))
         peer = await asyncio.create_subprocess_exec(
             sys.executable,

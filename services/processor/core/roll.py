@@ -147,7 +147,7 @@ class Roll(Book):
             seen = highest(key)
             if (
                 seq <= (row.seq if seen is None else seen)
-                or (workload is not None and workload != row.workload.encode())
+                or (workload is not None and (row.verified is None or workload != row.workload.encode()))
                 or (row.chain is not None and not next_link(key, row.chain, seq, link))
             ):
                 return place

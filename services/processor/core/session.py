@@ -67,10 +67,10 @@ def _own(book: Book, record: Appended, event: AgentEvent, effects: list[Effect],
     if event.proof is not None:
         roles.ask(book, key, event, effects)
     told = _told(event.workload, row)
-    if row.presence is Presence.CONNECTED and told == row.workload:
-        book.attendance.sheet[key] = event.seq
-    elif book.trusted is not None and row.verified is None and event.workload is not None:
+    if book.trusted is not None and row.verified is None and event.workload is not None:
         joining.prove(book, record, event, effects, row)
+    elif row.presence is Presence.CONNECTED and told == row.workload:
+        book.attendance.sheet[key] = event.seq
     else:
         _here(book, record, event, effects, replace(row, workload=told))
 

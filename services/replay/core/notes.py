@@ -2,6 +2,7 @@
 
 from schemas.codec import Rejection
 from schemas.events import AgentEvent, Event
+from schemas.rejected import Rejected, RejectReason
 from services.processor.core.record import Effect, Ignored, Notice, Reject, Rule
 from services.replay.core import words
 from services.replay.core.chapters import Note, Place, Stretch
@@ -30,7 +31,9 @@ class Notes:
         """Note a record of the workload that was ignored or rejected; ``session`` says whose it was."""
         what = words.record_type(event)
         if isinstance(effect, Reject):
-            self._add((REJECTED, what, effect.reason), Note(REJECTED, what, effect.reason, _fault(event), at, at, 1))
+            fault = Rejected.model_validate_json(effect.value).message
+            kind = fault.partition(":")[0] if effect.reason == RejectReason.NOT_VERIFIED else ""
+            self._add((REJECTED, what, effect.reason, kind), Note(REJECTED, what, effect.reason, fault, at, at, 1))
         elif isinstance(effect, Ignored) and effect.rule is Rule.UNKNOWN_SESSION and unknowable:
             note = Note(NOT_KNOWN, what, "", f"{session} {words.BEFORE_THE_LOG}", at, at, 1)
             self._add((NOT_KNOWN, what, session), note)
@@ -51,10 +54,6 @@ class Notes:
         elif len(key) == 2:  # noqa: PLR2004 - shortened above
             note = Note(note.kind, note.what, "", "and others, different ones", note.first, note.last, 1)
         self._notes[key] = note
-
-
-def _fault(event: Event | Rejection) -> str:
-    return event.message if isinstance(event, Rejection) else "written to a partition that is not the key's"
 
 
 def session_name(event: Event | Rejection, numbers: dict[str, int]) -> str:

@@ -167,6 +167,7 @@ def _register(workload: Workload, answer: Answered | None, war: War, spec: WarSp
                 name=war.name,
                 uid=war.uid,
                 snapshot=spec.workload_group,
+                resource_version=war.resource_version,
             )
         ),
     )

@@ -127,3 +127,14 @@ def test_what_was_kept_and_who_had_it_brought_back_is_told() -> None:
         "of the removal at 3:41, until 2023-11-14T23:13:20.000Z unless its agent speaks, by ada: it is alive",
     )
     assert Answer(1, START_MS, b"{", RESTORES).words({})[0] == "restore"
+
+
+def test_a_registration_is_told_with_the_resource_version_that_the_sink_made() -> None:
+    told = Registered(
+        session=session(1), namespace="bookinfo", name="n", uid="0-1", snapshot=SNAPSHOT, resource_version="4711"
+    )
+    answer = Answer(0, 0, told.to_json())
+    assert answer.words({session(1): 1}) == (
+        "registered",
+        "session 1 as bookinfo/n, uid 0-1, at resourceVersion 4711",
+    )

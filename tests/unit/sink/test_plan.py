@@ -44,6 +44,7 @@ async def test_who_connects_is_registered_with_a_snapshot_of_the_group(registry:
 
     answer = registry.answer(KEY)
     assert isinstance(answer, Registered)
+    assert answer.resource_version
     assert (answer.session, answer.name, answer.uid) == (session(1), NAME, war["metadata"]["uid"])
     assert answer.snapshot.spec == group["spec"]
 
