@@ -75,7 +75,7 @@ class Kubernetes:
                 page = json.loads(await answer.read())
             # Items of a list do not say what they are; owners and entries are named after it.
             about = {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")}
-            items.extend({**about, **item} for item in page["items"])
+            items.extend({**about, **_kept(item)} for item in page["items"])
             more = page["metadata"].get("continue")
             if not more:
                 return Listed(items, page["metadata"]["resourceVersion"])
@@ -100,7 +100,7 @@ class Kubernetes:
                     told = json.loads(line)
                 if told["type"] == "ERROR":
                     _refuse(told["object"].get("code", 0), json.dumps(told["object"]), {})
-                yield Seen(told["type"], told["object"])
+                yield Seen(told["type"], _kept(told["object"]))
         finally:
             answer.close()
 
@@ -118,8 +118,7 @@ class Kubernetes:
         call = self._objects.create_namespaced_custom_object(
             group, version, namespace, plural, manifest, field_validation="Strict", _request_timeout=CALL_S
         )
-        created: Manifest = await self._call(call)
-        return created
+        return _kept(await self._call(call))
 
     async def update(self, kind: Kind, manifest: Manifest, *, status: bool = False) -> Manifest:
         """Replace an object, or only its status, if uid and resourceVersion are still these."""
@@ -138,8 +137,7 @@ class Kubernetes:
             manifest,
             _request_timeout=CALL_S,
         )
-        replaced: Manifest = await self._call(call)
-        return replaced
+        return _kept(await self._call(call))
 
     async def delete(self, kind: Kind, which: Exactly) -> None:
         """Delete an object, if uid and resourceVersion are still these."""
@@ -160,6 +158,12 @@ class Kubernetes:
         if isinstance(answer, aiohttp.ClientResponse) and not answer.ok:
             _refuse(answer.status, await answer.text(), dict(answer.headers))
         return answer
+
+
+def _kept(item: dict[str, Any]) -> Manifest:
+    """Return an object without who manages which field: half of its size; Kubernetes keeps it where none is sent."""
+    item["metadata"].pop("managedFields", None)
+    return item
 
 
 @contextmanager

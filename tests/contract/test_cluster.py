@@ -249,6 +249,27 @@ async def test_a_list_is_whole_however_many_pages_it_has(cluster: Cluster, monke
     assert len(found) == len(set(found))
 
 
+async def test_who_manages_which_field_is_not_held_and_stays_known_through_an_update(real: Cluster, kube: Path) -> None:
+    made = await real.create(Kind.GROUP, group())
+    about = made["metadata"]
+    where = ("networking.istio.io", "v1", about["namespace"], "workloadgroups", about["name"])
+    note = {"metadata": {"annotations": {"note": "theirs"}}}
+    api = await adapter.connect(kube, None)
+    try:
+        objects = client.CustomObjectsApi(api)
+        await objects.patch_namespaced_custom_object(
+            *where, note, field_manager="people", _content_type="application/merge-patch+json"
+        )
+        held = await listed(real, Kind.GROUP, about["name"])
+        assert held is not None
+        told = await real.update(Kind.GROUP, with_account(held, "new"))
+        kept: dict[str, Any] = await objects.get_namespaced_custom_object(*where)
+    finally:
+        await api.close()
+    assert all("managedFields" not in item["metadata"] for item in (made, held, told))
+    assert "people" in {one["manager"] for one in kept["metadata"]["managedFields"]}
+
+
 async def test_a_version_that_was_forgotten_is_too_old_to_watch_from(cluster: Cluster) -> None:
     memory = cluster.cluster if isinstance(cluster, Line) else cluster
     if isinstance(memory, MemoryCluster):

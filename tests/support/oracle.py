@@ -121,6 +121,9 @@ class _Workload:
     def expected(self) -> bool:
         return self.state is not None and self.state.presence in {Presence.CONNECTED, Presence.UNKNOWN}
 
+    def doubted(self) -> bool:
+        return self.state is not None and self.state.presence is Presence.UNKNOWN and self.missed > 0
+
 
 class _Partition:
     def __init__(self, number: int, partitions: int, rules: OracleRules, prove: Prove) -> None:
@@ -293,16 +296,22 @@ class _Partition:
         for workload in expected:
             workload.missed = 0 if workload.key in self.present else workload.missed + 1
         candidates = [w for w in expected if w.missed >= rules.missed_windows]
-        silent = [w for w in expected if w.missed >= max(1, rules.missed_windows - 1)]
-        share = len(candidates if self.braked else silent) / len(expected) if expected else 0.0
-        if self.braked:
-            self.braked = share > rules.brake_release_share and not self.release_ordered
+        waiting = [w for w in expected if w in candidates or w.doubted()]
+        silent = [w for w in expected if w in waiting or w.missed >= max(1, rules.missed_windows - 1)]
+        was, ordered = self.braked, self.release_ordered
+        share = len(waiting if was else silent) / len(expected) if expected else 0.0
+        if was:
+            self.braked = share > rules.brake_release_share and not ordered
         else:
-            self.braked = bool(candidates) and share > rules.brake_share and len(silent) >= rules.brake_least
+            self.braked = bool(waiting) and share > rules.brake_share and len(silent) >= rules.brake_least
         self.release_ordered = False
         if not self.braked:
             self.rolls += 1
-        for workload in candidates:
+        if was and not self.braked and not ordered:
+            for workload in waiting:
+                workload.missed = 0
+            candidates = []
+        for workload in waiting if was and ordered else candidates:
             self._doubt(workload, entry) if self.braked else self._miss(workload, entry)
         for _, workload in sorted(self.workloads.items()):
             self._expire(workload, entry)

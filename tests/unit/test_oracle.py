@@ -141,6 +141,11 @@ def test_attendance_that_recovers_releases_the_brake() -> None:
         log.heartbeat(who, seq=1)
     log.tick()
     assert presences(log, 1) == [Presence.CONNECTED, Presence.UNKNOWN, Presence.CONNECTED]
+    assert presences(log, 0) == [Presence.CONNECTED, Presence.UNKNOWN]
+    for window in range(3):
+        for who in range(1, 4):
+            log.heartbeat(who, seq=2 + window)
+        log.tick()
     assert presences(log, 0) == [Presence.CONNECTED, Presence.UNKNOWN, Presence.ABSENT]
 
 

@@ -75,29 +75,44 @@ def _call(
             missed[key] = (count + step, seq)
     if void:
         return missed, book.braked
-    waiting = len(due.keys() | book.attendance.unknown)
+    return _mark_silent(book, record, effects, due, missed)
+
+
+def _mark_silent(
+    book: Book, record: Appended, effects: list[Effect], due: dict[bytes, int], missed: dict[bytes, tuple[int, int]]
+) -> tuple[dict[bytes, tuple[int, int]], bool]:
+    """Mark those who are due as the brake has it."""
+    unknown = set(book.attendance.unknown)
+    waiting = due.keys() | unknown
     population = book.attendance.population()
     # Those who are due next: a cut falls inside a window, and who was not yet heard in it is due one window earlier.
-    silent = waiting + sum(count + 1 >= book.rules.missed_windows for count, _ in missed.values())
-    braked = _brake(book, waiting, silent, population, effects)
+    silent = waiting | {key for key, (count, _) in missed.items() if count + 1 >= book.rules.missed_windows}
+    was = book.braked
+    braked = _brake(book, len(waiting), len(silent), population, effects)
     if braked:
         words = (
-            f"{silent} of {population} agents of partition {book.state.partition} fell silent together; nobody is "
+            f"{len(silent)} of {population} agents of partition {book.state.partition} fell silent together; nobody is "
             "marked absent until they are back or an operator releases the brake"
         )
-        _mark(book, due, record, effects, _Mark(Presence.UNKNOWN, Reason.SUSPENDED, words))
-    else:
-        seconds = book.rules.window_ms / 1000
-        words = f"not heard of in {book.rules.missed_windows} successive windows of {seconds:g} s"
-        due |= {key: book.rows[key].seq for key in sorted(book.attendance.unknown - due.keys())}
-        _mark(book, due, record, effects, _Mark(Presence.ABSENT, Reason.MISSED_WINDOWS, words))
+        told = {key: seq for key, seq in due.items() if key not in unknown}
+        _mark(book, told, record, effects, _Mark(Presence.UNKNOWN, Reason.SUSPENDED, words))
+        return missed, braked
+    if was and not book.overridden:
+        # Silence under the brake proved nothing, and most are back: the others have as long to come back as anybody.
+        return missed | {key: (0, due.get(key, book.rows[key].seq)) for key in sorted(waiting)}, braked
+    seconds = book.rules.window_ms / 1000
+    words = f"not heard of in {book.rules.missed_windows} successive windows of {seconds:g} s"
+    if was:
+        due |= {key: book.rows[key].seq for key in sorted(unknown - due.keys())}
+    _mark(book, due, record, effects, _Mark(Presence.ABSENT, Reason.MISSED_WINDOWS, words))
     return missed, braked
 
 
 def _brake(book: Book, waiting: int, silent: int, population: int, effects: list[Effect]) -> bool:
     """Decide whether so many fell silent that the observer is to be doubted (DESIGN.md, "Brake").
 
-    ``waiting`` would be marked absent now; ``silent`` are these and those who would be at the next tick.
+    ``waiting`` would be marked absent now, or wait already; ``silent`` are these and those who would be at the next
+    tick.
     """
     rules = book.rules
     if book.braked:

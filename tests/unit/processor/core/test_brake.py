@@ -71,3 +71,57 @@ def test_silence_that_ends_in_time_brakes_nothing() -> None:
         log.heartbeat(number, seq=1)
     log.tick()
     assert presences(log) == {key(number): {Presence.CONNECTED} for number in range(AGENTS)}
+
+
+def cut_off_and_back(windows: int, late: int) -> Log:
+    """Return a log in which all were cut off, and all but the last four came back after so many windows."""
+    log = joined()
+    for _ in range(windows):
+        log.tick()
+    for number in range(AGENTS - late):
+        log.heartbeat(number, seq=1)
+    log.tick()
+    return log
+
+
+@pytest.mark.parametrize("later", [0, 1, 2])
+def test_who_comes_back_a_little_after_most_is_not_called_absent_when_the_brake_lets_go(later: int) -> None:
+    """Their silence under the brake proved nothing: they have their missed windows again."""
+    log = cut_off_and_back(windows=8, late=4)
+    for window in range(later):
+        for number in range(AGENTS - 4):
+            log.heartbeat(number, seq=2 + window)
+        log.tick()
+    for number in range(AGENTS - 4, AGENTS):
+        log.heartbeat(number, seq=1)
+    for number in range(AGENTS - 4):
+        log.heartbeat(number, seq=9)
+    log.tick()
+    assert presences(log) == {key(number): {Presence.CONNECTED, Presence.UNKNOWN} for number in range(AGENTS)}
+
+
+def test_who_does_not_come_back_with_the_others_is_called_absent_after_its_missed_windows() -> None:
+    log = cut_off_and_back(windows=8, late=4)
+    for window in range(3):
+        assert all(Presence.ABSENT not in was for was in presences(log).values()), window
+        for number in range(AGENTS - 4):
+            log.heartbeat(number, seq=2 + window)
+        log.tick()
+    gone = {number for number in range(AGENTS) if Presence.ABSENT in presences(log)[key(number)]}
+    assert gone == set(range(AGENTS - 4, AGENTS))
+
+
+def test_the_brake_holds_again_for_those_who_wait_and_those_who_fall_silent_anew() -> None:
+    log = cut_off_and_back(windows=8, late=4)
+    for _ in range(6):
+        log.tick()
+    assert all(Presence.ABSENT not in was for was in presences(log).values())
+
+
+def test_an_operator_who_releases_the_brake_has_the_silent_called_absent_at_once() -> None:
+    log = joined()
+    for _ in range(8):
+        log.tick()
+    log.release()
+    log.tick()
+    assert all(Presence.ABSENT in was for was in presences(log).values())
