@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from services.cli.demo import rollcall
+from services.cli.demo.manifests import GROUPS, POLICIES
 from services.cli.demo.show import Show, TourError
 from services.cli.demo.world import (
     BOOKKEEPER,
@@ -16,29 +17,6 @@ from services.cli.demo.world import (
     World,
 )
 
-GROUPS = """\
-apiVersion: v1
-kind: Namespace
-metadata: {name: bookinfo}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: payments}
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadGroup
-metadata: {name: ratings, namespace: bookinfo}
-spec:
-  metadata: {labels: {app: ratings}}
-  template: {serviceAccount: ratings, network: vm-network, ports: {http: 9080}}
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadGroup
-metadata: {name: ledger, namespace: payments}
-spec:
-  metadata: {labels: {app: ledger}}
-  template: {serviceAccount: ledger, network: vm-network, ports: {grpc: 7070}}
-"""
 EVERYBODY = FLEET + 2
 
 
@@ -86,10 +64,24 @@ class Tour:
             await self.world.kubernetes(status.update)
         await self.world.kubectl("apply", "-f", "-", stdin=GROUPS)
         await self.world.sink()
+        refused = await self._refusal()
+        self.show.say(f"Nobody joins unless a policy allows it. The agents hear: {refused}.")
+        self.show.ran("kubectl apply -f policies.yaml", await self.world.kubectl("apply", "-f", "-", stdin=POLICIES))
         await self.show.until(f"{EVERYBODY} WARs", self._all_there)
         self.show.ran("kubectl get war -A", await self.world.kubectl("get", "war", "-A"))
         command = ["describe", "war", "-n", RATER.namespace, RATER.war]
         self.show.ran(f"kubectl {' '.join(command)}", await self.world.kubectl(*command))
+
+    async def _refusal(self) -> str:
+        """Return what a session is told while no policy allows it."""
+        told: list[str] = []
+
+        async def heard() -> bool:
+            told.extend(await self.world.refusals())
+            return bool(told)
+
+        await self.show.until("the sink to answer the first agent", heard)
+        return told[0]
 
     async def _all_there(self) -> bool:
         listed = await self.world.kubectl("get", "war", "-A", "--no-headers")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas import resource
+from schemas import policies, resource
+from schemas.policies import PolicySpec
 from schemas.resource import WarSpec, WarStatus
 
 CRD = Path(__file__).parents[3] / "deploy/crd/workloadautoregistrations.yaml"
@@ -71,6 +72,21 @@ def test_the_crd_demands_what_the_models_demand(
     served = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part]
     theirs = dict(facts(served, part, {}))
     assert {at: value for at, value in theirs.items() if at not in STRICTER} == ours
+
+
+def test_the_crd_of_policies_demands_what_their_model_demands() -> None:
+    crd = yaml.safe_load(CRD.with_name("onboardingpolicies.yaml").read_text())["spec"]
+    schema = PolicySpec.model_json_schema()
+    ours = dict(facts(schema, "spec", schema["$defs"]))
+    theirs = dict(facts(crd["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], "spec", {}))
+    bounds = ("maxLength", "maxProperties", "key.minLength")
+    stricter = {at for at in theirs.keys() - ours.keys() if at.endswith(bounds)}
+    assert {at: value for at, value in theirs.items() if at not in stricter} == ours
+    assert (crd["group"], crd["names"]["kind"], crd["names"]["plural"]) == (
+        policies.GROUP,
+        policies.KIND,
+        policies.PLURAL,
+    )
 
 
 def test_the_crd_names_what_the_models_name(crd: dict[str, Any]) -> None:
