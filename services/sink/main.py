@@ -11,15 +11,19 @@ from services.runtime.config import ConfigError
 from services.runtime.health import Health
 from services.sink import kube, metrics
 from services.sink.budget import Budget, Budgeted
+from services.sink.letters import letters
 from services.sink.ports import Cluster, ClusterError, InvalidError, Kind, UnavailableError
 from services.sink.queue import WorkQueue
 from services.sink.reconciler import Pace, Reconciler
 from services.sink.records import Records
+from services.sink.refusals import Refusals
 from services.sink.settings import SinkSettings
 from services.sink.state import State
 from services.sink.watches import Watch
 
 OBSERVE_S = 1.0
+PART = 0.1
+"""So much of the write budget may be spent on showing refusals."""
 NAMED = 10
 """So many registrations that are left alone are named in the log; there may be thousands."""
 UNUSABLE = 2
@@ -40,6 +44,7 @@ class Sink:
         self.reconciler = Reconciler(
             cluster, self.state, self.records.publish, self.records.keep, lambda: datetime.now(UTC), pace
         )
+        self.refusals = Refusals(cluster, self.state, self.records.tell, settings.attempts, lambda: datetime.now(UTC))
         self._log = structlog.get_logger()
 
     def concern(self, keys: Iterable[bytes]) -> None:
@@ -62,6 +67,8 @@ class Sink:
         workers = [asyncio.create_task(self._work(stopping)) for _ in range(self.settings.workers)]
         following.append(asyncio.create_task(self.records.follow(self.concern)))
         following.append(asyncio.create_task(self._resync()))
+        following.append(asyncio.create_task(self._hear()))
+        following.append(asyncio.create_task(self.refusals.keep(self.settings.writes_per_second * PART)))
         await _first(stopping, *following, *workers)
         for task in following:
             task.cancel()
@@ -78,7 +85,15 @@ class Sink:
         following = [asyncio.create_task(watch.follow(self.health)) for watch in self.watches]
         await asyncio.gather(*(watch.listed.wait() for watch in self.watches))
         self.concern(self.state.keys_known())
+        self.refusals.adopt(self.state.keys_known())
         return following
+
+    async def _hear(self) -> None:
+        """Read what the processor would not have: also what it rejected while nobody listened."""
+        since = datetime.now(UTC) - self.refusals.retention
+        async for refusal in letters(self.settings.kafka, self.health, since):
+            if (key := await self.refusals.hear(refusal)) is not None:
+                self.concern((key,))
 
     async def _work(self, stopping: asyncio.Event) -> None:
         """Reconcile one workload after the other."""
@@ -98,6 +113,7 @@ class Sink:
             self.queue.done(key)
             metrics.RETRIES.labels(type(error).__name__).inc()
             self._log.warning("Kubernetes refuses the object", key=key.decode(), why=str(error))
+            self.refusals.look(key)
         except ClusterError as error:
             after = error.after_s if isinstance(error, UnavailableError) else None
             delay = self.queue.retry(key, after)
@@ -105,6 +121,7 @@ class Sink:
             self._log.warning("trying again", key=key.decode(), why=str(error), next_in_s=round(delay, 1))
         else:
             self.queue.done(key, turn)
+            self.refusals.look(key)
 
     async def _resync(self) -> None:
         """Look at everything now and then, and keep the gauges up to date."""

@@ -13,3 +13,6 @@ WRITES = Counter("muster_sink_writes", "Writes to Kubernetes, by what came of th
 BUDGET = Gauge("muster_sink_write_budget", "Writes per second that are allowed.")
 HELD = Counter("muster_sink_write_wait_seconds", "How long writes waited for the budget, in all.")
 THROTTLED = Counter("muster_sink_throttled", "Answers of Kubernetes that asked to wait: 429, or 503 with Retry-After.")
+ATTEMPTS = Gauge("muster_sink_attempts", "OnboardingAttempts that are shown, or are about to be.")
+UNSHOWN = Counter("muster_sink_unshown", "Refusals that found no room among the OnboardingAttempts.", ["reason"])
+REFUSED = Counter("muster_sink_refused", "Answers to sessions that the processor refused.", ["reason"])

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
-from schemas import policies, resource
+from schemas import attempts, policies, resource
 from services.sink.core.objects import Manifest
 
 
@@ -24,6 +24,7 @@ class Kind(Enum):
     WAR = KindOf(resource.GROUP, resource.API_VERSION, resource.PLURAL)
     ENTRY = KindOf("networking.istio.io", "v1", "workloadentries")
     POLICY = KindOf(policies.GROUP, policies.API_VERSION, policies.PLURAL)
+    ATTEMPT = KindOf(attempts.GROUP, attempts.API_VERSION, attempts.PLURAL)
 
 
 class Listed(NamedTuple):

@@ -99,11 +99,12 @@ class Reconciler:
         return plan(wanted, answer, observed, self.now(), restored)
 
     def _ends(self, key: bytes) -> float:
-        """Return in how many seconds what was brought back is to go again; 0: nothing was."""
+        """Return in how many seconds something ends by itself: what was brought back, a duplicate's being shown."""
         restored, now = self.state.restores.get(key), self.now()
-        if restored is None or not in_force(restored, self.state.wanted.get(key), now):
-            return 0.0
-        return (restored.until - now).total_seconds()
+        ends = [self.state.duplicates[key].until] if key in self.state.duplicates else []
+        if restored is not None and in_force(restored, self.state.wanted.get(key), now):
+            ends.append(restored.until)
+        return min(((end - now).total_seconds() for end in ends if end > now), default=0.0)
 
     async def _do(self, key: bytes, step: Action) -> None:
         try:

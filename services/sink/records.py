@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka.partitioner import DefaultPartitioner
 
 from schemas.codec import Rejection
 from schemas.message import instant
+from schemas.names import WorkloadKey
+from schemas.registrations import Refused
 from schemas.rejected import Rejected
 from schemas.removals import Removal
 from schemas.topics import REGISTRATIONS, REJECTED, REMOVALS, RESTORES, WORKLOADS
@@ -69,7 +72,7 @@ class Records:
         return self.state.take_workload(record.key or b"", record.value)
 
     def _answer(self, record: ConsumerRecord) -> Rejection | None:
-        return self.state.take_answer(record.key or b"", record.value)
+        return self.state.take_answer(record.key or b"", record.value, instant(record.timestamp))
 
     def _restore(self, record: ConsumerRecord) -> Rejection | None:
         return self.state.take_restore(record.key or b"", record.value, instant(record.timestamp))
@@ -105,14 +108,29 @@ class Records:
         """Write an answer, None takes it out; returns when it is durable, however long Kafka is away."""
         await self._send(REGISTRATIONS, key, answer.to_json() if answer is not None else None)
 
+    async def tell(self, whose: WorkloadKey, session: str, answer: Refused | None) -> None:
+        """Write an answer to one session of a workload, None takes it out; durable when this returns.
+
+        It has a key of its own, so that it never overwrites what the living session was told, in the partition of the
+        workload's key, where the agent reads.
+        """
+        if self._producer is None:
+            raise RuntimeError("catch_up comes first")
+        numbers = sorted(await self._producer.partitions_for(REGISTRATIONS))
+        key = whose.to_bytes()
+        partition = DefaultPartitioner()(key, numbers, numbers)
+        value = answer.to_json() if answer is not None else None
+        await self._send(REGISTRATIONS, key + b"/" + session.encode(), value, partition)
+
     async def keep(self, key: bytes, removal: Removal) -> None:
         """Write a removal; returns when it is durable, however long Kafka is away."""
         await self._send(REMOVALS, key, removal.to_json())
 
-    async def _send(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+    async def _send(self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None) -> None:
         if self._producer is None:
             raise RuntimeError("catch_up comes first")
-        await answered(self._producer.send_and_wait, topic, value, key, what="kafka producer", health=self.health)
+        send = self._producer.send_and_wait
+        await answered(send, topic, value, key, partition, what="kafka producer", health=self.health)
 
     async def close(self) -> None:
         """Close the clients."""

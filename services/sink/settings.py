@@ -5,7 +5,20 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.runtime.config import ServiceSettings
+from services.runtime.config import Section, ServiceSettings
+
+
+class AttemptSettings(Section):
+    """How refusals are shown in Kubernetes."""
+
+    rewrite_seconds: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    """An OnboardingAttempt is written at most so often; attempts in between are counted."""
+    per_namespace: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """At most so many of each standing are shown in a namespace."""
+    retention_seconds: Annotated[float, Field(ge=1, le=7 * 86400)] = 3600.0
+    """One is deleted so long after the last attempt."""
+    duplicate_shown_seconds: Annotated[float, Field(ge=1, le=86400)] = 300.0
+    """The condition DuplicateIdentity stays for so long after another machine was refused."""
 
 
 class SinkSettings(ServiceSettings):
@@ -26,5 +39,6 @@ class SinkSettings(ServiceSettings):
     """The API ends a watch after this; the next one goes on from the last bookmark."""
     resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300.0
     """How often every workload is looked at again, in case anything was missed."""
+    attempts: AttemptSettings = AttemptSettings()
     drain_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
     """How long what is being reconciled may take after SIGTERM."""

@@ -1,12 +1,15 @@
 """What the sink knows: what is wanted, what was answered, what is observed, all by the workload's key."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from schemas.codec import Rejection, decode_answer, decode_restore, decode_workload
 from schemas.names import WorkloadKey, parse_key
+from schemas.registrations import Refused
 from schemas.rejected import RejectReason
 from schemas.workloads import Workload
 from services.sink.core.actions import Answered
+from services.sink.core.duplicate import Duplicate
 from services.sink.core.objects import Entry, Group, Manifest, War
 from services.sink.core.plan import Observed
 from services.sink.core.policy import Policy
@@ -19,6 +22,15 @@ REMEMBERED = 10_000
 Place = tuple[str, str]
 """Namespace and name."""
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class Told(NamedTuple):
+    """What a session was told that the processor would not have, and when it tried."""
+
+    answer: Refused
+    at: datetime
+
 
 class State:
     """The newest of everything; filled by the readers and the watches."""
@@ -26,6 +38,10 @@ class State:
     def __init__(self) -> None:
         self.wanted: dict[bytes, Workload] = {}
         self.answered: dict[bytes, Answered] = {}
+        self.told: dict[tuple[WorkloadKey, str], Told] = {}
+        """By workload and session; those told longest ago first."""
+        self.duplicates: dict[bytes, Duplicate] = {}
+        """Of workloads that another machine has shown the identity of lately."""
         self.restores: dict[bytes, Restored] = {}
         self.objects: dict[Kind, dict[Place, Manifest]] = {kind: {} for kind in Kind}
         self._deleted: dict[str, None] = {}
@@ -42,6 +58,7 @@ class State:
             return Rejection(RejectReason.KEY_MISMATCH, "the key is not <namespace>/<group>/<workload-identity>")
         if value is None:
             self.wanted.pop(key, None)
+            self.duplicates.pop(key, None)
             return None
         state = decode_workload(value)
         if isinstance(state, Rejection):
@@ -61,15 +78,23 @@ class State:
         self._by_name.setdefault((parsed.namespace, parsed.war_name), set()).add(key)
         self._by_group.setdefault((parsed.namespace, parsed.group), set()).add(key)
 
-    def take_answer(self, key: bytes, value: bytes | None) -> Rejection | None:
-        """Take a record of muster.registrations; return why it is none."""
+    def take_answer(self, key: bytes, value: bytes | None, time: datetime = LONG_AGO) -> Rejection | None:
+        """Take a record of muster.registrations, written at broker ``time``; return why it is none."""
+        of_workload, _, session = key.rpartition(b"/")
+        whose = parse_key(of_workload)
         if value is None:
             self.answered.pop(key, None)
+            if whose is not None:
+                self.told.pop((whose, session.decode(errors="replace")), None)
             return None
         answer = decode_answer(value)
         if isinstance(answer, Rejection):
             return answer
-        self.answered[key] = answer
+        if whose is None:
+            self.answered[key] = answer
+        elif isinstance(answer, Refused):
+            self.told.pop((whose, answer.session), None)
+            self.told[whose, answer.session] = Told(answer, time)
         return None
 
     def take_restore(self, key: bytes, value: bytes | None, time: datetime) -> Rejection | None:
@@ -134,6 +159,8 @@ class State:
 
     def keys(self, kind: Kind, where: Place) -> set[bytes]:
         """Return the keys of the workloads that an object concerns."""
+        if kind is Kind.ATTEMPT:
+            return set()  # it only tells of a workload
         if kind in (Kind.NAMESPACE, Kind.POLICY):
             namespace = where[1] if kind is Kind.NAMESPACE else where[0]
             return {key for place, keys in self._by_group.items() if place[0] == namespace for key in keys}
@@ -142,6 +169,11 @@ class State:
     def keys_known(self) -> set[bytes]:
         """Return every key: those only answered were forgotten while nobody looked, and so must their answers be."""
         return self.wanted.keys() | self.answered.keys() | self.restores.keys()
+
+    def has_group(self, key: WorkloadKey) -> bool:
+        """Whether a workload's namespace and group exist."""
+        namespace = ("", key.namespace) in self.objects[Kind.NAMESPACE]
+        return namespace and (key.namespace, key.group) in self.objects[Kind.GROUP]
 
     def observed(self, key: WorkloadKey) -> Observed:
         """Return what Kubernetes has for a workload."""
@@ -154,6 +186,7 @@ class State:
             war=War.of(war) if war else None,
             entry=Entry.of(entry) if entry else None,
             policies=self._policies_in(key.namespace),
+            duplicate=self.duplicates.get(key.to_bytes()),
         )
 
     def _policies_in(self, namespace: str) -> tuple[Policy, ...]:

@@ -29,6 +29,7 @@ _KINDS = {
     Kind.WAR: "WorkloadAutoRegistration",
     Kind.ENTRY: "WorkloadEntry",
     Kind.POLICY: "OnboardingPolicy",
+    Kind.ATTEMPT: "OnboardingAttempt",
 }
 WITH_STATUS = (Kind.WAR, Kind.ENTRY)
 """Kinds whose status is a subresource."""

@@ -32,6 +32,8 @@ class RefusedBy(NamedTuple):
 
     reason: RefusalReason
     message: str
+    denied: Denied | None = None
+    """Which clause of which policy failed, where it was the policies."""
 
 
 def verification(verified: Verified | None) -> Said:
@@ -75,4 +77,4 @@ def _denied(workload: Workload, group: Group, policies: Sequence[Policy]) -> Ref
     if workload.verified is None:
         return RefusedBy(RefusalReason.NOT_VERIFIED, "nothing proved the identity: show a credential, see muster agent")
     verdict = decide(workload.workload.identity, group.labels, policies, f"WorkloadGroup {group.name}")
-    return RefusedBy(RefusalReason.NOT_ALLOWED, verdict.message) if isinstance(verdict, Denied) else None
+    return RefusedBy(RefusalReason.NOT_ALLOWED, verdict.message, verdict) if isinstance(verdict, Denied) else None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
 from schemas.resource import WarSpec
 from schemas.workloads import Presence, Workload
+from services.sink.core import duplicate as duplicates
 from services.sink.core import entry as entries
 from services.sink.core import health, undo
 from services.sink.core import war as wars
@@ -28,6 +29,7 @@ from services.sink.core.actions import (
     UpdateWar,
 )
 from services.sink.core.admission import RefusedBy, admit, expelled
+from services.sink.core.duplicate import Duplicate
 from services.sink.core.objects import Entry, Group, War
 from services.sink.core.policy import Policy
 
@@ -35,13 +37,14 @@ Plan = tuple[Action, ...]
 
 
 class Observed(NamedTuple):
-    """What Kubernetes has of one workload."""
+    """What Kubernetes has of one workload, and whether another machine was seen to show its identity."""
 
     namespace: bool
     group: Group | None
     war: War | None
     entry: Entry | None
     policies: tuple[Policy, ...]
+    duplicate: Duplicate | None = None
 
 
 def plan(
@@ -127,7 +130,9 @@ def _keep(workload: Workload, answer: Answered | None, observed: Observed, war: 
         return (DeleteWar(war.namespace, war.name, war.uid, war.resource_version),)
     if spec.registration != workload.workload.registration:
         return (UpdateWar(wars.with_registration(war, workload)),)
-    status = wars.wanted_status(workload, war, spec.workload_group, observed.group, observed.policies, now)
+    doubted = duplicates.message(observed.duplicate, workload, now)
+    context = wars.Context(observed.group, observed.policies, doubted)
+    status = wars.wanted_status(workload, war, spec.workload_group, context, now)
     writes: Plan = () if status == war.status else (UpdateStatus(wars.with_status(war, status)),)
     entry = observed.entry
     if entry is not None and not entry.ours:

@@ -6,7 +6,7 @@ that the log knows nothing of changes: so what is there already is wanted again,
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from schemas import resource
 from schemas.message import rfc3339
@@ -60,14 +60,16 @@ def with_status(war: War, status: WarStatus) -> dict[str, Any]:
     return {**war.manifest, "status": content}
 
 
-def wanted_status(
-    workload: Workload,
-    war: War,
-    taken: GroupSnapshot,
-    group: Group | None,
-    policies: Sequence[Policy],
-    now: datetime,
-) -> WarStatus:
+class Context(NamedTuple):
+    """What a WAR's status tells of beside its workload."""
+
+    group: Group | None
+    policies: Sequence[Policy] = ()
+    duplicate: str | None = None
+    """What to say of another machine that shows the same identity."""
+
+
+def wanted_status(workload: Workload, war: War, taken: GroupSnapshot, context: Context, now: datetime) -> WarStatus:
     """Return the status a WAR should have; ``now`` is when a condition changed of which the log knows no time."""
     connected = Condition(
         type=ConditionType.AGENT_CONNECTED,
@@ -78,10 +80,13 @@ def wanted_status(
         observed_generation=war.generation,
     )
     verified = _said(ConditionType.IDENTITY_VERIFIED, verification(workload.verified), war, now)
-    current_group = _said(ConditionType.GROUP_CURRENT, _group_current(taken, group), war, now)
-    allowed = _said(ConditionType.ALLOWED, permission(workload, group, policies), war, now)
+    current_group = _said(ConditionType.GROUP_CURRENT, _group_current(taken, context.group), war, now)
+    allowed = _said(ConditionType.ALLOWED, permission(workload, context.group, context.policies), war, now)
+    # Absent where there is none: that saves every WAR a condition which hardly any ever has.
+    told = () if context.duplicate is None else (Said("True", "IdentityShownTwice", context.duplicate),)
+    duplicates = (_said(ConditionType.DUPLICATE_IDENTITY, one, war, now) for one in told)
     return WarStatus(
-        conditions=(connected, verified, current_group, allowed),
+        conditions=(connected, verified, current_group, allowed, *duplicates),
         session=workload.session,
         partition=workload.partition,
         revision=workload.revision,

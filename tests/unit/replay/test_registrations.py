@@ -12,7 +12,7 @@ from services.replay.refold import Refold
 from services.replay.registrations import Registrations, registration_view, registrations
 from services.sink.core.objects import Group, War
 from services.sink.core.snapshot import snapshot
-from services.sink.core.war import manifest, wanted_status, with_status
+from services.sink.core.war import Context, manifest, wanted_status, with_status
 from tests.support.logs import Log, key
 
 GROUP = Group.of({"metadata": {"namespace": "bookinfo", "name": "ratings", "uid": "u-1", "resourceVersion": "7"}})
@@ -42,7 +42,7 @@ def written(log: Log, end: int | None = None) -> list[dict[str, Any]]:
         made = manifest(state, GROUP)
         made["metadata"] |= {"uid": f"w-{number}", "resourceVersion": "9", "generation": 1}
         war = War.of(made)
-        told = wanted_status(state, war, snapshot(GROUP), GROUP, (), datetime(2026, 11, 23, tzinfo=UTC))
+        told = wanted_status(state, war, snapshot(GROUP), Context(GROUP), datetime(2026, 11, 23, tzinfo=UTC))
         wars.append(with_status(war, told))
     return wars
 

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas import policies, resource
+from schemas import attempts, policies, resource
+from schemas.attempts import AttemptSpec, AttemptStatus
+from schemas.message import Message
 from schemas.policies import PolicySpec
 from schemas.resource import WarSpec, WarStatus
 
 CRD = Path(__file__).parents[3] / "deploy/crd/workloadautoregistrations.yaml"
+ATTEMPTS = CRD.with_name("onboardingattempts.yaml")
 KEYWORDS = ("type", "enum", "pattern", "minLength", "maxLength", "minimum", "maxProperties")
 
 STRICTER = {
@@ -108,3 +111,23 @@ def test_kubectl_prints_agent_connected_and_age_and_more_only_when_asked(crd: di
         "Group Current",
         "Allowed",
     ]
+
+
+@pytest.mark.parametrize(("part", "model"), [("spec", AttemptSpec), ("status", AttemptStatus)])
+def test_the_crd_of_attempts_demands_what_its_models_demand(part: str, model: type[Message]) -> None:
+    schema = model.model_json_schema()
+    version = yaml.safe_load(ATTEMPTS.read_text())["spec"]["versions"][0]
+    served = version["schema"]["openAPIV3Schema"]["properties"][part]
+    assert dict(facts(served, part, {})) == dict(facts(schema, part, schema.get("$defs", {})))
+
+
+def test_the_crd_of_attempts_names_what_its_models_name_and_prints_who_why_and_how_often() -> None:
+    spec = yaml.safe_load(ATTEMPTS.read_text())["spec"]
+    names = spec["names"]
+    assert (spec["group"], names["kind"], names["plural"]) == (attempts.GROUP, attempts.KIND, attempts.PLURAL)
+    assert names["shortNames"] == [attempts.SHORT_NAME]
+    columns = spec["versions"][0]["additionalPrinterColumns"]
+    assert [column["name"] for column in columns if not column.get("priority")] == [
+        *("Group", "Reason", "Attempts", "Last", "Age"),
+    ]
+    assert [column["name"] for column in columns if column.get("priority")] == ["Message"]

@@ -1,0 +1,272 @@
+"""Refusals as objects: which OnboardingAttempts there should be, from what was refused (ADR 0012).
+
+The ledger's one rule: whatever comes in, and however often, there are at most so many objects in a namespace, each is
+written at most so often, and what was read before changes nothing when it is read again.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
+
+from pydantic import ValidationError
+
+from schemas import attempts
+from schemas.attempts import AttemptSpec, AttemptStatus, Standing
+from schemas.names import MAX_NAME, WorkloadKey
+from schemas.workloads import Workload
+from services.sink.core.objects import MANAGED_BY, Manifest
+from services.sink.core.refusal import Refusal
+
+ATTEMPT_API = f"{attempts.GROUP}/{attempts.API_VERSION}"
+_SUFFIX = {Standing.VERIFIED: "", Standing.UNVERIFIED: "--unverified", Standing.DUPLICATE: "--duplicate"}
+"""Who proved nothing must not write over what is said of who did."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+Place = tuple[str, str]
+"""Namespace and name."""
+
+
+class Limits(NamedTuple):
+    """How much is shown."""
+
+    every: timedelta = timedelta(seconds=10)
+    """An object is rewritten at most so often."""
+    per_namespace: int = 100
+    """Objects of each standing in a namespace: claims nobody proved must not crowd out the others."""
+    retention: timedelta = timedelta(hours=1)
+    """An object stays for so long after the last attempt."""
+
+
+class Attempt(NamedTuple):
+    """An OnboardingAttempt's content."""
+
+    spec: AttemptSpec
+    status: AttemptStatus
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self | None:
+        """Return the content of an object; None where it is not ours to understand."""
+        try:
+            return cls(
+                AttemptSpec.model_validate(manifest.get("spec")), AttemptStatus.model_validate(manifest.get("status"))
+            )
+        except ValidationError:
+            return None
+
+    def manifest(self, namespace: str, name: str) -> dict[str, Any]:
+        """Return the object to create."""
+        return {
+            "apiVersion": ATTEMPT_API,
+            "kind": attempts.KIND,
+            "metadata": {"namespace": namespace, "name": name, "labels": dict([MANAGED_BY])},
+            **self.content(),
+        }
+
+    def content(self) -> dict[str, Any]:
+        """Return what the sink writes of it."""
+        return {
+            "spec": self.spec.model_dump(mode="json", exclude_none=True),
+            "status": self.status.model_dump(mode="json", exclude_none=True),
+        }
+
+
+class CreateAttempt(NamedTuple):
+    """Create the object."""
+
+    place: Place
+    manifest: Manifest
+
+
+class UpdateAttempt(NamedTuple):
+    """Replace the object, if it is still the one that was observed."""
+
+    place: Place
+    manifest: Manifest
+
+
+class DeleteAttempt(NamedTuple):
+    """Delete exactly the object that was observed."""
+
+    place: Place
+    uid: str
+    resource_version: str
+
+
+AttemptAction = CreateAttempt | UpdateAttempt | DeleteAttempt
+
+
+def place(key: WorkloadKey, standing: Standing) -> Place:
+    """Return where the attempts of a workload are shown; a name that is too long is cut, and kept apart by a digest."""
+    name, suffix = key.war_name, _SUFFIX[standing]
+    if len(name) + len(suffix) > MAX_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:10]
+        name = f"{name[: MAX_NAME - len(suffix) - len(digest) - 1].rstrip('-.')}-{digest}"
+    return key.namespace, name + suffix
+
+
+def is_newer(refusal: Refusal, than: AttemptStatus) -> bool:
+    """Tell whether a refusal is of a later record; offsets of two partitions say nothing of each other."""
+    if refusal.partition == than.partition:
+        return refusal.revision > than.revision
+    return refusal.at > than.last_at
+
+
+def is_over(status: AttemptStatus | Refusal, joined: Workload) -> bool:
+    """Tell whether an attempt came before the state with which its workload is registered now."""
+    if status.partition == joined.partition:
+        return status.revision <= joined.revision
+    return (status.last_at if isinstance(status, AttemptStatus) else status.at) <= joined.since
+
+
+class Ledger:
+    """All attempts that are shown, or should be."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.attempts: dict[Place, Attempt] = {}
+        self._written: dict[Place, datetime] = {}
+        """When each that exists was written last, by the sink's clock."""
+        self._failed: dict[Place, datetime] = {}
+        """When writing it failed, of those that could not be written."""
+        self._refused: set[Place] = set()
+        """Of those whose workload is connected and refused right now: they stay, however long ago it tried."""
+        self._shown: Counter[tuple[str, Standing]] = Counter()
+
+    def adopt(self, manifest: Manifest) -> None:
+        """Go on from an object that a sink before this one made."""
+        found, where = Attempt.of(manifest), (manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        if found is None or not _ours(manifest):
+            return
+        spec = found.spec
+        if place(WorkloadKey(where[0], spec.workload_group, spec.identity.name), spec.standing) == where:
+            self._put(where, found)
+            self._written[where] = _NEVER
+
+    def take(self, refusal: Refusal) -> bool:
+        """Take a refusal; return False where there is no room to show it."""
+        where = place(refusal.who.key, refusal.standing)
+        known = self.attempts.get(where)
+        if known is None:
+            if self._shown[where[0], refusal.standing] >= self.limits.per_namespace:
+                return False
+            self._put(where, refusal_content(refusal))
+            return True
+        if not _same_workload(known.spec, refusal):
+            return False
+        status = known.status
+        tried = is_newer(refusal, status)
+        if tried or (refusal.partition, refusal.revision) == (status.partition, status.revision):
+            # A session that is verified has tried once: what is newer of it is its presence.
+            counts = tried and not (refusal.standing is Standing.VERIFIED and refusal.session == status.session)
+            fresh = refusal_content(refusal)
+            counted = {
+                "attempts": status.attempts + counts,
+                "first_at": status.first_at,
+                "last_at": max(status.last_at, refusal.at),
+            }
+            self._put(where, Attempt(fresh.spec, fresh.status.model_copy(update=counted)))
+        return True
+
+    def refused_now(self, key: WorkloadKey, standing: Standing | None) -> None:
+        """Say whether a workload is refused right now, under which standing; None: it is not."""
+        for one in Standing:
+            (self._refused.add if one is standing else self._refused.discard)(place(key, one))
+
+    def joined(self, workload: Workload) -> None:
+        """Forget the attempts before a workload's registration."""
+        for standing in Standing:
+            where = place(workload.workload.key, standing)
+            known = self.attempts.get(where)
+            if known is not None and is_over(known.status, workload):
+                self._drop(where)
+
+    def plan(self, observed: Mapping[Place, Manifest], now: datetime, most: int) -> list[AttemptAction]:
+        """Return what to do next, at most so much: first what is to go, then who waits the longest."""
+        for where in [where for where, one in self.attempts.items() if self._is_past(where, one, observed, now)]:
+            self._drop(where)
+        actions: list[AttemptAction] = [
+            DeleteAttempt(where, item["metadata"]["uid"], item["metadata"]["resourceVersion"])
+            for where, item in observed.items()
+            if where not in self.attempts and _ours(item)
+        ]
+        for where in sorted(self.attempts, key=lambda where: (self._written.get(where, _NEVER), where)):
+            if len(actions) >= most:
+                break
+            action = self._write(where, observed.get(where), now)
+            actions += [action] if action is not None else []
+        return actions[:most]
+
+    def wrote(self, where: Place, now: datetime) -> None:
+        """Note that an object is written."""
+        self._written[where] = now
+        self._failed.pop(where, None)
+
+    def failed(self, where: Place, now: datetime) -> None:
+        """Note that an object could not be written: it is tried again no sooner than it would be rewritten."""
+        self._failed[where] = now
+
+    def _write(self, where: Place, item: Manifest | None, now: datetime) -> AttemptAction | None:
+        attempt = self.attempts[where]
+        if now - self._failed.get(where, _NEVER) < self.limits.every:
+            return None
+        if item is None:
+            return CreateAttempt(where, attempt.manifest(*where))
+        if not _ours(item) or Attempt.of(item) == attempt:
+            return None
+        if now - self._written.get(where, _NEVER) < self.limits.every:
+            return None
+        return UpdateAttempt(where, {**item, **attempt.content()})
+
+    def _is_past(self, where: Place, one: Attempt, observed: Mapping[Place, Manifest], now: datetime) -> bool:
+        if where in self._written and where not in observed:
+            return True  # somebody deleted it, or its namespace: until there is another attempt
+        return where not in self._refused and now - one.status.last_at >= self.limits.retention
+
+    def _put(self, where: Place, attempt: Attempt) -> None:
+        self._shown[where[0], attempt.spec.standing] += where not in self.attempts
+        self.attempts[where] = attempt
+
+    def _drop(self, where: Place) -> None:
+        gone = self.attempts.pop(where)
+        self._written.pop(where, None)
+        self._failed.pop(where, None)
+        self._refused.discard(where)
+        counted = (where[0], gone.spec.standing)
+        self._shown[counted] -= 1
+        if not self._shown[counted]:
+            del self._shown[counted]
+
+
+def refusal_content(refusal: Refusal) -> Attempt:
+    """Return what is shown of the first refusal of a workload."""
+    who = refusal.who
+    identity = who.identity
+    if refusal.standing is Standing.UNVERIFIED and identity.jwt is not None:
+        # Of a claim nobody proved, what makes its name is enough: attributes may be as long as an event.
+        identity = identity.model_copy(update={"jwt": identity.jwt.model_copy(update={"attributes": {}})})
+    return Attempt(
+        AttemptSpec(workload_group=who.group, identity=identity, standing=refusal.standing),
+        AttemptStatus(
+            reason=refusal.reason,
+            message=refusal.message,
+            failed_clause=refusal.failed,
+            session=refusal.session,
+            addresses=who.registration.host.addresses[: attempts.MOST_ADDRESSES],
+            attempts=1,
+            first_at=refusal.at,
+            last_at=refusal.at,
+            partition=refusal.partition,
+            revision=refusal.revision,
+        ),
+    )
+
+
+def _same_workload(spec: AttemptSpec, refusal: Refusal) -> bool:
+    return (spec.workload_group, spec.identity.name) == (refusal.who.group, refusal.who.identity.name)
+
+
+def _ours(manifest: Manifest) -> bool:
+    label, value = MANAGED_BY
+    return (manifest["metadata"].get("labels") or {}).get(label) == value
