@@ -130,6 +130,7 @@ class Refusals:
             try:
                 await self._do(action)
             except UnavailableError as error:
+                self.ledger.failed(action.place, self.now())
                 self._log.warning("refusals are not shown for now", why=str(error))
                 return max(error.after_s or 0.0, 1.0)
             except ClusterError as error:

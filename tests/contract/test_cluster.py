@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
+from schemas.attempts import Standing
+from schemas.registrations import RefusalReason
 from services.sink import kube as adapter
+from services.sink.core.attempts import Attempt, refusal_content
 from services.sink.core.objects import Manifest
+from services.sink.core.refusal import Refusal
 from services.sink.ports import (
     AlreadyExistsError,
     Cluster,
@@ -26,6 +30,7 @@ from tests.sim.sinks import Kubernetes as Simulated
 from tests.sim.sinks import Line
 from tests.support.cluster import MemoryCluster
 from tests.support.eventually import eventually
+from tests.support.registry import START, joiner, session
 
 NAMESPACE = "contract"
 _names = (f"ratings-{number}" for number in itertools.count())
@@ -94,6 +99,21 @@ def war(owner: Manifest) -> Manifest:
             "workloadGroup": taken,
         },
     }
+
+
+def attempt() -> Manifest:
+    """Return a new OnboardingAttempt."""
+    refusal = Refusal(
+        who=joiner(1),
+        standing=Standing.UNVERIFIED,
+        session=session(1),
+        reason=RefusalReason.NOT_VERIFIED,
+        message="CredentialExpired: it ended yesterday",
+        at=START,
+        partition=0,
+        revision=7,
+    )
+    return refusal_content(refusal).manifest(NAMESPACE, next(_names))
 
 
 def exactly(found: Manifest) -> Exactly:
@@ -289,3 +309,19 @@ async def some(watch: AsyncIterator[Any], number: int) -> list[Seen]:
             if len(found) == number:
                 break
     return found
+
+
+async def test_an_attempt_is_created_whole_read_back_as_it_was_replaced_whole_and_deleted(cluster: Cluster) -> None:
+    created = await cluster.create(Kind.ATTEMPT, attempt())
+    found = await listed(cluster, Kind.ATTEMPT, created["metadata"]["name"])
+    assert found is not None
+    before = Attempt.of(found)
+    assert before is not None
+    assert before == Attempt.of(attempt())
+    after = Attempt(before.spec, before.status.model_copy(update={"attempts": 2}))
+    replaced = await cluster.update(Kind.ATTEMPT, {**found, **after.content()})
+    assert Attempt.of(replaced) == after
+    with pytest.raises(ConflictError):
+        await cluster.update(Kind.ATTEMPT, {**found, **before.content()})
+    await cluster.delete(Kind.ATTEMPT, exactly(replaced))
+    assert await listed(cluster, Kind.ATTEMPT, created["metadata"]["name"]) is None

@@ -191,7 +191,7 @@ class Ledger:
             for where, item in observed.items()
             if where not in self.attempts and _ours(item)
         ]
-        for where in sorted(self.attempts, key=lambda where: (self._written.get(where, _NEVER), where)):
+        for where in sorted(self.attempts, key=self._turn):
             if len(actions) >= most:
                 break
             action = self._write(where, observed.get(where), now)
@@ -206,6 +206,10 @@ class Ledger:
     def failed(self, where: Place, now: datetime) -> None:
         """Note that an object could not be written: it is tried again no sooner than it would be rewritten."""
         self._failed[where] = now
+
+    def _turn(self, where: Place) -> tuple[datetime, datetime, Place]:
+        """Return by what the next to be written is chosen: what keeps failing must not stand before all others."""
+        return self._failed.get(where, _NEVER), self._written.get(where, _NEVER), where
 
     def _write(self, where: Place, item: Manifest | None, now: datetime) -> AttemptAction | None:
         attempt = self.attempts[where]

@@ -14,7 +14,7 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 from kubernetes.aio import client
 
-from schemas import resource, topics
+from schemas import attempts, resource, topics
 from schemas.codec import Rejection, decode_answer
 from schemas.credentials import Verified
 from schemas.events import Introduction
@@ -35,6 +35,7 @@ from tests.support.registry import joiner, workload
 
 PROGRAM = "from services.cli.main import main; main()"
 WARS = (resource.GROUP, resource.API_VERSION)
+ATTEMPTS = (attempts.GROUP, attempts.API_VERSION)
 ISTIO = ("networking.istio.io", "v1")
 GROUP = "ratings"
 
@@ -75,7 +76,7 @@ class Mesh:
 
     async def start(self, program: str = PROGRAM, *, ready: bool = True) -> Child:
         """Start the sink; a ``program`` of its own may be a faulty one."""
-        told = (f"http.port={self.port}", "log.format=json", "resync_seconds=1")
+        told = (f"http.port={self.port}", "log.format=json", "resync_seconds=1", "attempts.rewrite_seconds=0.2")
         argv = [sys.executable, "-c", program, "sink", f"--bootstrap-servers={self.settings.bootstrap_servers}"]
         argv += [f"--set={setting}" for setting in told]
         self.sink = Child("sink", argv, self.folder / "sink.log", {"KUBECONFIG": str(self.account)})
@@ -197,6 +198,11 @@ class Mesh:
     async def entry(self, who: Introduction) -> dict[str, Any] | None:
         """Return the WorkloadEntry of a workload, or None."""
         return await self.object(ISTIO, "workloadentries", who)
+
+    async def attempts(self) -> list[dict[str, Any]]:
+        """Return the OnboardingAttempts of the namespace."""
+        found = await self.objects.list_namespaced_custom_object(*ATTEMPTS, self.namespace, attempts.PLURAL)
+        return list(found["items"])
 
     async def conditioned(self, who: Introduction, kind: str, status: str) -> Mapping[str, Any]:
         """Wait until a condition has this status; return the condition."""

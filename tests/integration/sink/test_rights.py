@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,12 @@ async def mesh(kafka: str, kube: Path, tmp_path: Path) -> AsyncIterator[Mesh]:
 async def _everything(mesh: Mesh) -> None:
     """Have the sink do all that it ever does."""
     who = mesh.who()
+    for tried in (1, 2):
+        await mesh.say(who, of_session=tried, verified=None)
+        await eventually(partial(_tried, mesh, tried), f"{tried} refused attempts")
     await mesh.say(who)
     await mesh.answered(who, Registered, session(1))
+    await eventually(partial(_tried, mesh, 0), "the attempts to be gone")
     newer = mesh.who(version="v2.0.0")
     moved = newer.registration.workload.model_copy(update={"labels": {"version": "v9"}})
     newer = newer.model_copy(update={"registration": newer.registration.model_copy(update={"workload": moved})})
@@ -71,6 +76,10 @@ async def _everything(mesh: Mesh) -> None:
     await mesh.restore(who, seconds=2)
     await eventually(lambda: mesh.entry(who), "the entry to be restored")
     await mesh.gone(who)
+
+
+async def _tried(mesh: Mesh, times: int) -> bool:
+    return [one["status"]["attempts"] for one in await mesh.attempts()] == [times] * bool(times)
 
 
 async def test_the_sink_does_everything_with_the_rights_of_its_manifest(mesh: Mesh) -> None:
