@@ -74,9 +74,15 @@ class Mesh:
 
     # -- the sink ------------------------------------------------------------------------------------------------------
 
-    async def start(self, program: str = PROGRAM, *, ready: bool = True) -> Child:
+    async def start(self, program: str = PROGRAM, *settings: str, ready: bool = True) -> Child:
         """Start the sink; a ``program`` of its own may be a faulty one."""
-        told = (f"http.port={self.port}", "log.format=json", "resync_seconds=1", "attempts.rewrite_seconds=0.2")
+        told = (
+            *settings,
+            f"http.port={self.port}",
+            "log.format=json",
+            "resync_seconds=1",
+            "attempts.rewrite_seconds=0.2",
+        )
         argv = [sys.executable, "-c", program, "sink", f"--bootstrap-servers={self.settings.bootstrap_servers}"]
         argv += [f"--set={setting}" for setting in told]
         self.sink = Child("sink", argv, self.folder / "sink.log", {"KUBECONFIG": str(self.account)})
