@@ -196,8 +196,9 @@ def status(
 
 
 @app.command(
-    epilog="Exit codes: 0 told; 1 the workload, or its state then, is not known; 2 wrong usage, or the name of several "
-    "workloads; 3 told, but muster.workloads says otherwise: give the processor's rules."
+    epilog="Exit codes: 0 told; 1 the workload, or its state then, is not known; 2 wrong usage, the name of several "
+    "workloads, or the log names a trust bundle that was not given; 3 told, but muster.workloads says otherwise: give "
+    "the processor's rules."
 )
 def explain(
     workload: Annotated[str, typer.Argument(help="Name of the object, identity, or NAMESPACE/GROUP/IDENTITY.")],

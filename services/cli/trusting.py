@@ -20,20 +20,28 @@ Bundles = Annotated[
     typer.Option(
         "--bundle",
         metavar="DIR|FILE",
-        help="A trust bundle that the log names; may be repeated. The one of --config, a recording's own and that of "
-        "AWS's certificates alone are at hand anyway.",
+        help="A trust bundle that the log names, or a folder in which a processor keeps its own (trust.kept); may be "
+        "repeated. Those of --config, a recording's and AWS's certificates alone are at hand anyway.",
     ),
 ]
 
 
 def bundles_of(places: Sequence[Path] | None, settings: ProcessorSettings) -> tuple[TrustBundle, ...]:
     """Return the bundles given and the processor's own, or end the command with exit code 2."""
-    own = settings.trust.bundle
+    trust = settings.trust
+    own = [trust.bundle] if trust.bundle is not None else []
+    kept = _kept(trust.kept) if trust.kept is not None else []
     try:
-        return tuple(load(place) for place in (*(places or ()), *((own,) if own is not None else ())))
+        given = [file for place in places or () for file in _kept(place) or [place]]
+        return tuple(load(place) for place in (*given, *own, *kept))
     except BundleError as error:
         typer.echo(f"Error: --bundle: {error}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
+
+
+def _kept(folder: Path) -> list[Path]:
+    """Return the bundles in a folder where a processor keeps those that were in force; none: it is no such folder."""
+    return sorted(folder.glob("sha256-*.json"))
 
 
 def trust_in(bundles: Sequence[TrustBundle], header: Header | None = None) -> Trust:

@@ -1,7 +1,8 @@
 """Agents → Kafka → processor → sink → Kubernetes, on real parts, through everything that befalls them.
 
 200 workloads in four WorkloadGroups. In the end three accounts of them are compared field by field: the topic
-``muster.workloads``, the objects in Kubernetes, and the oracle's offline fold of ``muster.events``.
+``muster.workloads``, the objects in Kubernetes, and the oracle's offline fold of ``muster.events``; and `muster replay`
+has to say the same as the first two.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from services.local.child import Child
 from services.local.kafka import Kafka
 from services.runtime import topics as topic_admin
 from tests.integration import evidence
+from tests.integration.replayed import replay_disagreements
 from tests.integration.world import World
 from tests.support.eventually import eventually
 
@@ -43,6 +45,7 @@ async def test_whatever_befalls_the_parts_all_accounts_agree_and_nobody_is_wrong
         assert steady.running
         await all_is_still(world)
         assert not await disagreements(world)
+        assert not await replay_disagreements(world, len(keys_of(world, STEADY, DYING, RETURNING, LEAVING, LATE)))
 
 
 async def everybody_joins(world: World) -> tuple[Child, Child, Child, Child]:

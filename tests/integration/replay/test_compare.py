@@ -9,7 +9,8 @@ import pytest_asyncio
 from kubernetes.aio import client
 
 from schemas import resource
-from schemas.events import Connect, Disconnect, Introduction
+from schemas.events import Introduction
+from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS, WORKLOADS
 from services.processor.core.rules import Rules
 from services.replay.cluster import home
@@ -18,6 +19,7 @@ from services.replay.selection import Selection
 from services.replay.source import source
 from tests.integration.processor.house import MUSTER
 from tests.integration.sink.mesh import WARS, Mesh
+from tests.support.proofs import ProvenSession, bundle_file, trust, trusted
 from tests.support.registry import session
 
 
@@ -30,22 +32,29 @@ async def mesh(kafka: str, kube: Path, tmp_path: Path) -> AsyncIterator[Mesh]:
 async def processed(mesh: Mesh) -> None:
     """Do the processor's work: write what the log comes to."""
     async with source(None, mesh.settings, EVENTS, Selection()) as found:
-        refold = Refold(Rules(), home(found.partitions or 1))
+        refold = Refold(Rules(), home(found.partitions or 1), trust=trust())
         told = [one async for item in found.items() for one in refold.take(item)]
     for one in told:
         if isinstance(one, Transition) and one.state is not None and one.key.startswith(mesh.namespace.encode()):
             await mesh.pen.send_and_wait(WORKLOADS, one.state.to_json(), one.key, partition=one.place.partition)
 
 
-async def connect(mesh: Mesh, who: Introduction, of_session: int) -> None:
-    event = Connect(session=session(of_session), seq=0, workload=who)
-    await mesh.write(EVENTS, who.key.to_bytes(), event.to_json())
+async def trusts(mesh: Mesh) -> None:
+    """Name the mint's bundle in every partition, as its owner does."""
+    for place in await mesh.pen.partitions_for(EVENTS):
+        await mesh.pen.send_and_wait(EVENTS, trusted().to_json(), CONTROL_KEY, partition=place)
+
+
+async def connect(mesh: Mesh, who: Introduction, of_session: int, before: ProvenSession | None = None) -> ProvenSession:
+    living = ProvenSession(who, session(of_session), before)
+    await mesh.write(EVENTS, who.key.to_bytes(), living.connect().to_json())
+    return living
 
 
 async def compared(mesh: Mesh, *words: str) -> tuple[int | None, str]:
     """Run the command; return its exit code and what it says."""
     argv = [*MUSTER, "replay", "-n", mesh.namespace, f"--kubeconfig={mesh.kubeconfig}", *words]
-    argv += [f"--bootstrap-servers={mesh.settings.bootstrap_servers}"]
+    argv += [f"--bootstrap-servers={mesh.settings.bootstrap_servers}", f"--bundle={bundle_file()}"]
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(sys.executable, *argv, stdout=pipe, stderr=pipe)
     _, err = await asyncio.wait_for(child.communicate(), 60)
@@ -55,10 +64,10 @@ async def compared(mesh: Mesh, *words: str) -> tuple[int | None, str]:
 async def test_what_is_live_agrees_is_behind_and_is_different_each_in_its_turn(mesh: Mesh) -> None:
     """One story: all agree; a newer record makes what is live late; a hand in the status makes it wrong."""
     one, two = mesh.who(1), mesh.who(2)
-    await connect(mesh, one, 1)
-    await connect(mesh, two, 2)
-    goodbye = Disconnect(session=session(2), seq=1)
-    await mesh.write(EVENTS, two.key.to_bytes(), goodbye.to_json())
+    await trusts(mesh)
+    first = await connect(mesh, one, 1)
+    leaving = await connect(mesh, two, 2)
+    await mesh.write(EVENTS, two.key.to_bytes(), leaving.goodbye().to_json())
     await processed(mesh)
     await mesh.start()
     await mesh.conditioned(one, "AgentConnected", "True")
@@ -68,7 +77,7 @@ async def test_what_is_live_agrees_is_behind_and_is_different_each_in_its_turn(m
     assert "compared with the WorkloadAutoRegistrations: 2 of 2 workloads agree\n" in told
     assert code == 0, told
 
-    await connect(mesh, one, 3)
+    await connect(mesh, one, 3, first)
     code, told = await compared(mesh, "--compare", "kube", "-l", "app.kubernetes.io/managed-by=muster")
     assert code == 0, told
     assert "compared with the WorkloadAutoRegistrations: 0 of 1 workloads agree; 1 behind" in told

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from schemas.names import CONTROL_KEY
 from services.cli.main import app
+from services.identity.watching import Bundles
 from services.replay.attestation import Attestor
 from services.replay.frames import frames
 from services.replay.redaction import Redactor
@@ -108,3 +109,10 @@ def test_a_recording_redacted_without_the_bundle_has_no_verdict(tape: Path) -> N
     done = replay(tape, "--bundle", bundle_file())
     assert done.exit_code == 2
     assert "record it again, with that --bundle" in done.stderr
+
+
+def test_the_folder_in_which_a_processor_keeps_its_bundles_has_that_of_the_night(tape: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    Bundles(bundle_file(), kept)
+    assert replay(tape, "--bundle", kept).stdout == replay(tape, "--bundle", bundle_file()).stdout
+    assert replay(tape, f"--set=trust.kept={kept}").exit_code == 0
