@@ -16,7 +16,7 @@ import typer
 from services.local import golang
 from services.local.cache import quietly
 from services.local.kube import Kube
-from tests.chaos import page, report, trial
+from tests.chaos import kept, page, report, trial
 from tests.chaos.arena import KUBE_ARGUMENTS, Arena, broker
 from tests.chaos.faults import FAULTS, words
 from tests.chaos.trial import Figures
@@ -29,7 +29,9 @@ def main(
     workloads: Annotated[int, typer.Option(min=80, max=2000, help="How many agents there are.")] = WORKLOADS,
     output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
     folder: Annotated[Path | None, typer.Option(help="Where data and logs are kept.")] = None,
-    write: Annotated[Path | None, typer.Option(help="Write the page of all faults to this file.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Write a page of it, and figures beside it; faults made again replace theirs.")
+    ] = None,
     *,
     list_them: Annotated[bool, typer.Option("--list", help="Say what each fault is, and end.")] = False,
 ) -> None:
@@ -40,20 +42,20 @@ def main(
         return
     if output not in {"table", "json"}:
         raise typer.BadParameter(f"--output is {output!r}: table or json", param_hint="--output")
-    names = _chosen(faults, write)
+    names = _chosen(faults)
     place = folder or Path(tempfile.mkdtemp(prefix="muster-chaos-"))
     found = asyncio.run(_run(names, workloads, place.absolute(), tell=output == "table"))
     if output == "json":
         typer.echo(json.dumps(report.document(found), indent=2))
     if write:
         acts = {name: words(name) for name in FAULTS}
-        write.write_text(page.page(found, workloads, acts, datetime.now(UTC).date()))
+        merged = kept.merge(write, {one.fault: one for one in found})
+        told = [merged[name] for name in FAULTS if name in merged]
+        write.write_text(page.page(told, workloads, acts, datetime.now(UTC).date()))
     sys.exit(_verdict(found, place))
 
 
-def _chosen(faults: list[str] | None, write: Path | None) -> list[str]:
-    if write and faults:
-        raise typer.BadParameter("the page tells of all faults: name none", param_hint="--write")
+def _chosen(faults: list[str] | None) -> list[str]:
     names = faults or list(FAULTS)
     if unknown := [name for name in names if name not in FAULTS]:
         raise typer.BadParameter(f"no fault is called {', '.join(unknown)}; --list says which there are")

@@ -19,6 +19,8 @@ RESTART_S = 1.0
 """So long after its end a supervisor starts a process again."""
 OUTAGE_WINDOWS = 60
 ABSENT_S = (RULES.missed_windows + 2) * RULES.window_ms / 1000
+NOTICED_S = 2.0
+"""What everybody takes, on a busy machine, to see it said before it is over."""
 TOLD_S = 5.0
 """What the sink needs, with its small budget, to say of everybody that nobody can tell."""
 WITNESSES = 8
@@ -123,7 +125,7 @@ async def fleet_freeze(arena: Arena, stage: Stage) -> None:
     arena.truth.fail(hit, "frozen")
     stage.strike(hit)
     async with frozen(arena.some):
-        await asyncio.sleep(ABSENT_S)
+        await asyncio.sleep(ABSENT_S + NOTICED_S)
     arena.truth.mend(hit, "frozen")
     stage.heal()
 

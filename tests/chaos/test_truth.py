@@ -1,9 +1,13 @@
 """Whom a fault wronged: what the judges of ``make chaos`` call false, and what they don't."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.chaos import kept
 from tests.chaos import truth as clock
 from tests.chaos.account import wrongly_absent, wrongly_removed
+from tests.chaos.trial import Figures
 from tests.chaos.truth import DEAD, Truth
 
 KEY = b"bookinfo/ratings/one"
@@ -56,3 +60,11 @@ def test_who_is_dead_and_cut_off_is_there_when_both_are_over(time: Time) -> None
     assert truth.able_now() == {KEY}
     assert not truth.heard(KEY, 0, 5_900, 1_000)
     assert truth.heard(KEY, 0, 6_000, 1_000)
+
+
+def test_a_fault_that_is_made_again_replaces_its_figures_and_no_others(tmp_path: Path) -> None:
+    page = tmp_path / "chaos.md"
+    one, two = Figures("one", verdicts={"absent": 8}, outage_s=1.5), Figures("two", broken=("late",))
+    assert kept.merge(page, {"one": one, "two": two}) == {"one": one, "two": two}
+    again = Figures("two", restarts=1)
+    assert kept.merge(page, {"two": again}) == {"one": one, "two": again}

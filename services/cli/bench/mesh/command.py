@@ -48,6 +48,8 @@ def load(
     err = Console(stderr=True)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="muster-bench-") as folder, err.status("starting…") as status:
+        status.update("closing windows…")
+        costs = ticks.measure()
         for number, cell in enumerate(chosen):
             words = f"{cell.workloads:,} every {cell.heartbeat_s:g} s"
             parts = Parts(Path(folder) / str(number), cell.heartbeat_s, cell.window_ms, budget)
@@ -58,10 +60,9 @@ def load(
             except (StartError, TimeoutError, ClusterError) as error:
                 err.print(f"{words}: {error}", style="red", markup=False, soft_wrap=True)
                 raise typer.Exit(1) from error
-        status.update("closing windows…")
-        costs = ticks.measure()
-    if write:
-        write.write_text(report.page(outcomes, costs, plan, datetime.now(UTC).date()))
+            if write:
+                # After each: a later cell that fails takes nothing with it.
+                write.write_text(report.page(outcomes, costs, plan, datetime.now(UTC).date()))
     if output == "json":
         typer.echo(json.dumps(report.document(outcomes, costs, plan), indent=2))
         return

@@ -12,7 +12,8 @@ import psutil
 from kubernetes.aio import client
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.agent.fleet import introductions
+from schemas import policies
+from services.agent.fleet import ACCOUNT, introductions
 from services.agent.settings import FleetSettings
 from services.identity.issuing import Mint
 from services.local import golang
@@ -81,7 +82,7 @@ class Parts:
             await topics.apply(KafkaSettings(bootstrap_servers=self.kafka.bootstrap_servers))
             self.api = await adapter.connect(self.kube.kubeconfig, None)
             try:
-                await self._groups()
+                await self._mesh()
                 self.children |= {"broker": _started(self.kafka.child), "API server": _started(self.kube.child)}
                 await self.processor()
                 await self.sink()
@@ -92,8 +93,19 @@ class Parts:
             await asyncio.gather(*(child.kill() for child in self.children.values() if child.running))
             await asyncio.gather(self.kafka.stop(), self.kube.stop())
 
-    async def _groups(self) -> None:
+    async def _mesh(self) -> None:
         await client.CoreV1Api(self.api).create_namespace({"metadata": {"name": NAMESPACE}})
+        machines = {"aws": {"accounts": [ACCOUNT], "ec2": {}}}
+        allow = {"workloads": [machines], "onboardTo": [{"workloadGroupSelector": {}}]}
+        policy = {
+            "apiVersion": f"{policies.GROUP}/{policies.API_VERSION}",
+            "kind": policies.KIND,
+            "metadata": {"name": "machines"},
+            "spec": {"allow": [allow]},
+        }
+        await client.CustomObjectsApi(self.api).create_namespaced_custom_object(
+            policies.GROUP, policies.API_VERSION, NAMESPACE, policies.PLURAL, policy
+        )
         for name in GROUPS:
             body = {
                 "apiVersion": "/".join(ISTIO),
