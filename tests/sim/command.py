@@ -99,9 +99,10 @@ def _outcomes(numbers: range, jobs: int) -> Iterator[Outcome]:
 
 
 def _batch(numbers: range) -> list[Outcome]:
-    """Run some seeds; of one that fails only the fewest faults that still make it fail."""
+    """Run some seeds; of the first that fails only the fewest faults that still make it fail, which takes a while."""
     outcomes = [run(number) for number in numbers]
-    return [shrink(outcome) if outcome.broken else outcome for outcome in outcomes]
+    first = next((outcome for outcome in outcomes if outcome.broken), None)
+    return [shrink(outcome) if outcome is first else outcome for outcome in outcomes]
 
 
 def _print(figures: dict[str, object], *, as_json: bool) -> None:

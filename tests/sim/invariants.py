@@ -55,6 +55,8 @@ class Told:
     def __init__(self) -> None:
         self.read: dict[int, int] = {}
         self.states: list[tuple[bytes, Workload]] = []
+        """Every state once, as it was told first."""
+        self._first: dict[tuple[bytes, int], Workload] = {}
 
     def check(self, world: World) -> None:
         for partition in range(world.log.count):
@@ -63,6 +65,10 @@ class Told:
                 state = decode_workload(record.value or b"")
                 if isinstance(state, Rejection) or record.key is None:
                     raise Broken(f"muster.workloads has what it must not have: {record}")
+                if (first := self._first.setdefault((record.key, state.revision), state)) is not state:
+                    if first != state:
+                        raise Broken(f"told twice: {_name(record.key)} at {state.revision} was {first}, is {state}")
+                    continue
                 self.states.append((record.key, state))
                 if state.presence in {Presence.ABSENT, Presence.REMOVED, Presence.UNKNOWN}:
                     _deserved(world, record.key, state)
@@ -152,11 +158,12 @@ def _as_the_oracle(told: Told, said: Verdicts) -> Iterator[str]:
     newest: dict[bytes, Workload] = {}
     for key, state in told.states:
         meant = known.get((state.partition, state.revision, key))
-        if meant is None or (meant.presence, meant.session, meant.reason, meant.since_ms) != (
+        if meant is None or (meant.presence, meant.session, meant.reason, meant.since_ms, meant.window) != (
             state.presence,
             state.session,
             state.reason,
             int(state.since.timestamp() * 1000 + 0.5),
+            state.window,
         ):
             yield f"fold: {_name(key)} was told {state.presence} at {state.revision}, the oracle says {meant}"
         if key not in newest or state.revision >= newest[key].revision:

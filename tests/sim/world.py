@@ -10,12 +10,12 @@ from schemas.codec import decode_answer
 from schemas.events import Override, OverrideAction
 from schemas.names import CONTROL_KEY
 from schemas.registrations import Registered
-from schemas.topics import EVENTS, REGISTRATIONS, WORKLOADS
+from schemas.topics import EVENTS, PRESENCE_CHANGELOG, REGISTRATIONS, WORKLOADS
 from services.sink.ports import Kind
 from tests.sim.agents import Agent
 from tests.sim.faults import STORM_MS, Fault
 from tests.sim.log import Log, NotAnsweredError, at_once
-from tests.sim.processors import Group, Processor
+from tests.sim.processors import LAG_MS, REFRESH_WINDOWS, RULES, SESSION_TIMEOUT_MS, Group, Processor
 from tests.sim.sinks import Kubernetes, Line, Sink
 
 STEP_MS = 50
@@ -42,8 +42,11 @@ class World:
         self.line = Line(self.cluster, self.dice[1])
         self.agents = [Agent(self.log, n, Random(f"agent/{n}/{seed}")) for n in range(rng.randint(1, 6))]
         self.group = Group(self.log)
+        # Where hours pass, so that what is old is compacted, everything is told again and again; elsewhere it is not.
+        self.hours = rng.random() < 0.3
         self.processors = [
-            Processor(self.log, self.group, n, Random(f"processor/{n}/{seed}")) for n in range(rng.choice((1, 2)))
+            Processor(self.log, self.group, n, Random(f"processor/{n}/{seed}"), REFRESH_WINDOWS if self.hours else 9999)
+            for n in range(rng.choice((1, 2)))
         ]
         self.sink = Sink(self.log, self.line, self.dice[2])
         self.later: list[tuple[int, int, Callable[[], None]]] = []
@@ -133,8 +136,52 @@ class World:
                 self._set(one, "deaf", value=True, fault=fault, back=False)
             case "pause":
                 one.doze_ms = fault.for_ms
+            case "relic":
+                one.doze_ms = max(fault.for_ms, 3 * SESSION_TIMEOUT_MS)
+                self._begin_anew(self.agents[fault.who % len(self.agents)])
+                self.after(2 * SESSION_TIMEOUT_MS, lambda: self._begin_anew(*self.agents))
+                self._relic(one, 160, survived=fault.who >= 3)
+            case "torn":
+                self._set(one, "torn", value=True, fault=fault._replace(for_ms=3000), back=False)
+                self.after(3000 + min(fault.for_ms, 3000), lambda: _revive(one))
+            case "twin":  # a zombie goes on, and its successor falls behind: each counts windows for itself
+                self._set(one, "deaf", value=True, fault=fault._replace(for_ms=6000), back=False)
+                self.after(2500, lambda: self._fall_behind(one, fault._replace(for_ms=3000)))
             case _:
                 self._set(one, what, value=True, fault=fault, back=False)
+
+    def _fall_behind(self, zombie: Processor, fault: Fault) -> None:
+        """Let the others read nothing for a while; they go on ticking."""
+        for one in self.processors:
+            if one is not zombie:
+                self._set(one, "behind", value=True, fault=fault, back=False)
+
+    def _relic(self, one: Processor, patience: int, *, survived: bool) -> None:
+        """Wait until a zombie woke and told what it had, and for as long as compaction waits; then all owners die.
+
+        Where hours do not pass, they may also live on.
+        """
+        if one.alive and patience and (one.doze_ms or one.paused or one.telling):
+            self.after(STEP_MS, lambda: self._relic(one, patience - 1, survived=survived))
+            return
+        if survived and not self.hours:
+            return
+        self.after(LAG_MS + RULES.window_ms if self.hours else 0, self._read_again)
+
+    def _begin_anew(self, *agents: Agent) -> None:
+        """Restart agents, so that there is something to tell of them."""
+        for agent in agents:
+            if agent.alive:
+                agent.kill()
+                agent.start()
+
+    def _read_again(self) -> None:
+        """Compact what is an hour old, and let everybody begin anew from what is left."""
+        self._compact(WORKLOADS, PRESENCE_CHANGELOG)
+        everybody: tuple[Processor | Sink, ...] = (*self.processors, self.sink)
+        for each in everybody:
+            each.crash()
+            self.after(600, lambda each=each: _revive(each))  # type: ignore[misc]
 
     def _group(self, _what: str, _fault: Fault) -> None:
         self.group.rebalance(self.group.members[::-1])
@@ -145,8 +192,15 @@ class World:
         elif what == "mute":
             self._set(self.log, "mute", value=True, fault=fault, back=False)
         else:
-            for topic in (WORKLOADS, REGISTRATIONS):
-                self.log.compact(topic)
+            self._compact(WORKLOADS)
+            self.log.compact(REGISTRATIONS)
+
+    def _changelog(self, _what: str, _fault: Fault) -> None:
+        self._compact(PRESENCE_CHANGELOG)
+
+    def _compact(self, *topics: str) -> None:
+        for topic in topics if self.hours else ():
+            self.log.compact(topic, LAG_MS)
 
     def _sink(self, what: str, fault: Fault) -> None:
         if what == "crash":
