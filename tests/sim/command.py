@@ -17,7 +17,7 @@ from tests.sim.campaign import Outcome, run, shrink
 
 BATCH = 20
 """Seeds that a process is given at once: about two seconds."""
-FALSE = ("false verdict", "void window")
+FALSE = ("false verdict", "void window", "false removal")
 
 
 @dataclass

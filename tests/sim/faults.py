@@ -14,7 +14,7 @@ KINDS = {
     "group.rebalance": 2, "broker.outage": 2, "broker.mute": 2, "broker.compact": 1, "changelog.compact": 1,
     "sink.crash": 4, "sink.cut": 2, "sink.pause": 2,
     "api.outage": 2, "api.flaky": 3, "api.compact": 2, "watch.lag": 3,
-    "user.delete": 4, "user.edit": 3, "user.release": 1,
+    "user.delete": 4, "user.edit": 3, "user.touch": 2, "user.regroup": 1, "user.release": 1,
 }  # fmt: skip
 """Every kind of fault, and how likely it is beside the others."""
 
