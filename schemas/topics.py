@@ -18,6 +18,8 @@ PRESENCE_TABLE = "presence"
 PRESENCE_CHANGELOG = f"{PROCESSOR_APP}-{PRESENCE_TABLE}-changelog"
 
 _DAY_MS = 24 * 3600 * 1000
+COMPACTION_LAG_MS = 3600 * 1000
+"""How long what the processor wrote is safe from compaction: it tells everything again twice within this."""
 DEFAULT_PARTITIONS = 4
 DEFAULT_RETENTION_DAYS = 7
 REMOVALS_KEPT_DAYS = 30
@@ -46,15 +48,15 @@ def definitions(
         # A reader that was away this long still sees every tombstone.
         "delete.retention.ms": str(7 * _DAY_MS),
     }
-    # A zombie owner's late row must not be all that is left of a key before a reader saw the newer one (ADR 0004).
+    # A zombie owner's late row must not be all that is left of a key before its owner told it again (ADR 0004).
+    told_again = {**compacted, "min.compaction.lag.ms": str(COMPACTION_LAG_MS)}
     # The row of a partition names everybody who is missing: room for some 80 000 of them.
-    room = {"min.compaction.lag.ms": str(3600 * 1000), "max.message.bytes": str(8 * 1024 * 1024)}
-    changelog = {**compacted, **room}
+    changelog = {**told_again, "max.message.bytes": str(8 * 1024 * 1024)}
     kept = {**compacted, "cleanup.policy": "compact,delete", "retention.ms": str(REMOVALS_KEPT_DAYS * _DAY_MS)}
     retention = str(retention_days * _DAY_MS)
     return (
         TopicDefinition(EVENTS, partitions, {**append_time, "cleanup.policy": "delete", "retention.ms": retention}),
-        TopicDefinition(WORKLOADS, partitions, compacted),
+        TopicDefinition(WORKLOADS, partitions, told_again),
         TopicDefinition(REGISTRATIONS, partitions, compacted),
         TopicDefinition(REMOVALS, partitions, kept),
         TopicDefinition(RESTORES, partitions, kept),

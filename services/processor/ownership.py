@@ -6,7 +6,7 @@ the producer (ADR 0004). What Faust acknowledges plays no part in it.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -18,8 +18,10 @@ from services.processor.changelog import to_headers
 from services.processor.chunk import Chunk, LostRecordsError
 from services.processor.core.record import Appended, CheckRole, Effect, Emit, Ignored, Notice, Reject, Store
 from services.processor.core.roll import Roll
+from services.processor.core.rows import encode
 from services.processor.core.rules import Rules
 from services.processor.core.trust import Trust
+from services.processor.refresh import Refresh, windows_of
 
 Headers = list[tuple[str, bytes]]
 
@@ -50,16 +52,26 @@ class Owned:
     """Offset of the last record delivered."""
     settled: int | None = None
     """What may be committed once everything handed over is durable; None before anything was folded."""
+    refresh: Refresh = field(kw_only=True)
 
 
 class Ownership:
     """Not thread-safe: used in the loop of the agent that folds and of the consumer that commits."""
 
-    def __init__(self, rules: Rules, partitions: int, outbox: Outbox, trust: Trust | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        partitions: int,
+        outbox: Outbox,
+        trust: Trust | None = None,
+        refresh_windows: int | None = None,
+    ) -> None:
+        """Tell every row again in ``refresh_windows``; None: as often as compaction makes it necessary."""
         self._trust = trust
         self.ask: Callable[[int, CheckRole], None] = lambda _partition, _question: None
         """Who asks STS for the role of a machine."""
         self._rules = rules
+        self._refresh_windows = refresh_windows or windows_of(rules.window_ms)
         self._count = partitions
         self._outbox = outbox
         self._slice = asyncio.Lock()
@@ -72,7 +84,10 @@ class Ownership:
     def take(self, generation: int, rows: Mapping[int, Iterable[tuple[bytes, bytes]]]) -> None:
         """Become the owner of exactly the partitions in ``rows``; the rows are what the changelog has of each."""
         self.owned = {
-            partition: Owned(Roll.restore(partition, self._rules, found, self._belongs(partition), self._trust))
+            partition: Owned(
+                Roll.restore(partition, self._rules, found, self._belongs(partition), self._trust),
+                refresh=Refresh(self._refresh_windows),
+            )
             for partition, found in rows.items()
         }
         self.generation = generation
@@ -126,12 +141,21 @@ class Ownership:
             for offset, effects in owned.roll.fold_all(records):
                 for effect in effects:
                     await self._perform(owned.roll.state.partition, offset, effect)
+            await self._tell_again(owned.roll, owned.refresh.due(owned.roll.window, owned.roll.rows))
         except BaseException:
             # Folded but not told, also where the task was cancelled: nothing after this may be committed.
             self.lose()
             raise
         owned.settled = owned.roll.resume
         metrics.RECORDS.inc(len(records))
+
+    async def _tell_again(self, roll: Roll, keys: Iterable[bytes]) -> None:
+        """Tell states that were told before, as of the last record folded: newer than any late row of a zombie."""
+        for key in keys:
+            row = roll.rows[key]
+            as_of = max(roll.position - 1, row.revision)
+            for effect in (Emit(key, row.outcome()), Store(key, encode(row))):
+                await self._perform(roll.state.partition, as_of, effect)
 
     async def _perform(self, partition: int, offset: int, effect: Effect) -> None:
         match effect:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from schemas.topics import PRESENCE_CHANGELOG, WORKLOADS
 from tests.sim.faults import Fault, plan
-from tests.sim.invariants import Broken, Snapshots, Told, settled
+from tests.sim.invariants import Broken, Registrations, Told, settled
 from tests.sim.world import END_MS, STEADY_MS, World
 
 
@@ -47,12 +47,12 @@ def run(seed: int, faults: Sequence[Fault] | None = None) -> Outcome:
 
 def _live(world: World, told: Told) -> None:
     """Let the world live; raise Broken at the first invariant that breaks."""
-    snapshots = Snapshots()
+    registrations = Registrations()
     before: tuple[int, ...] = ()
     while world.elapsed < END_MS:
         world.step()
         told.check(world)
-        snapshots.check(world)
+        registrations.check(world, told)
         if world.elapsed == STEADY_MS:
             before = _writes(world, told)
     for wrong in settled(world, told):

@@ -14,7 +14,8 @@ from services.agent.core.moves import State
 from services.sink.core.objects import Manifest
 from services.sink.ports import Kind
 from tests.sim.processors import RULES
-from tests.sim.world import NAMESPACE, World
+from tests.sim.users import NAMESPACE
+from tests.sim.world import World
 from tests.support.oracle import OracleRules, Verdicts, oracle
 
 ORACLE = OracleRules(
@@ -34,20 +35,29 @@ class Broken(Exception):  # noqa: N818 - what is broken is an invariant
     """An invariant does not hold."""
 
 
-class Snapshots:
-    """A WAR keeps the group it was created with, at every version of its life."""
+class Registrations:
+    """A WAR keeps the group it was created with, never goes back, and goes only if it was removed or a user said so."""
 
     def __init__(self) -> None:
         self.first: dict[str, Any] = {}
+        self.revisions: dict[str, int] = {}
         self.version = 0
 
-    def check(self, world: World) -> None:
+    def check(self, world: World, told: "Told") -> None:
+        """Check every version since the last time."""
         for version, seen in world.cluster.changes(Kind.WAR, max(self.version, world.cluster._compacted)):
             self.version = version
-            uid = seen.object["metadata"]["uid"]
-            taken = seen.object["spec"]["workloadGroup"]
+            war = seen.object
+            uid, name = war["metadata"]["uid"], war["metadata"]["name"]
+            taken = war["spec"]["workloadGroup"]
             if self.first.setdefault(uid, taken) != taken:
-                raise Broken(f"snapshot changed: {seen.object['metadata']['name']} was {self.first[uid]}, is {taken}")
+                raise Broken(f"snapshot changed: {name} was {self.first[uid]}, is {taken}")
+            revision = war.get("status", {}).get("revision", -1)
+            if revision < self.revisions.get(uid, -1):
+                raise Broken(f"went back: {name} was at {self.revisions[uid]}, is at {revision}")
+            self.revisions[uid] = revision
+            if seen.type == "DELETED" and name not in told.removed and not world.users.did_away_with(war):
+                raise Broken(f"false removal: {name} was deleted, and nobody told that it was removed")
 
 
 class Told:
@@ -56,6 +66,10 @@ class Told:
     def __init__(self) -> None:
         self.read: dict[int, int] = {}
         self.states: list[tuple[bytes, Workload]] = []
+        """Every state once, as it was told first."""
+        self._first: dict[tuple[bytes, int], Workload] = {}
+        self.removed: set[str] = set()
+        """Names of those who were ever told to be removed."""
 
     def check(self, world: World) -> None:
         for partition in range(world.log.count):
@@ -64,7 +78,13 @@ class Told:
                 state = decode_workload(record.value or b"")
                 if isinstance(state, Rejection) or record.key is None:
                     raise Broken(f"muster.workloads has what it must not have: {record}")
+                if (first := self._first.setdefault((record.key, state.revision), state)) is not state:
+                    if first != state:
+                        raise Broken(f"told twice: {_name(record.key)} at {state.revision} was {first}, is {state}")
+                    continue
                 self.states.append((record.key, state))
+                if state.presence is Presence.REMOVED:
+                    self.removed.add(state.workload.key.war_name)
                 if state.presence in {Presence.ABSENT, Presence.REMOVED, Presence.UNKNOWN}:
                     _deserved(world, record.key, state)
 
@@ -128,6 +148,8 @@ def settled(world: World, told: Told) -> Iterator[str]:
             yield f"liveness: {name} is alive and is {presence}"
         if not agent.alive and presence is Presence.CONNECTED:
             yield f"liveness: {name} is dead and is still connected"
+        if presence is Presence.ABSENT and not _braked(said):
+            yield f"endpoint: {name} is dead for more than the whole grace, and not removed"
         if presence in {None, Presence.REMOVED} and (war or entry):
             yield f"endpoint: {name} is {presence} and has a WAR or an entry"
         if (war is None) != (entry is None):
@@ -142,6 +164,11 @@ def settled(world: World, told: Told) -> Iterator[str]:
             yield from _onboarded(world, agent, war)
 
 
+def _braked(said: Verdicts) -> bool:
+    """Whether a partition is braked: no grace passes there."""
+    return any(one.presence is Presence.UNKNOWN for one in said.final.values())
+
+
 def _onboarded(world: World, agent: Any, war: Any) -> Iterator[str]:  # noqa: ANN401
     name = _name(agent.key)
     registration = agent.session.registration
@@ -149,8 +176,8 @@ def _onboarded(world: World, agent: Any, war: Any) -> Iterator[str]:  # noqa: AN
         yield f"onboarding: {name} is alive, {agent.session.state.name}, its WAR is {'there' if war else 'not there'}"
     elif registration.uid != war["metadata"]["uid"]:
         yield f"onboarding: {name} was told of another WAR than it has"
-    elif agent.key in world.deleted:
-        uid, generation, session = world.deleted[agent.key]
+    elif agent.key in world.users.deleted:
+        uid, generation, session = world.users.deleted[agent.key]
         if war["metadata"]["uid"] == uid or war["spec"]["workloadGroup"]["generation"] < generation:
             yield f"onboarding: {name} did not join anew after its WAR was deleted"
         if session == war["status"]["session"]:
@@ -163,11 +190,12 @@ def _as_the_oracle(told: Told, said: Verdicts) -> Iterator[str]:
     newest: dict[bytes, Workload] = {}
     for key, state in told.states:
         meant = known.get((state.partition, state.revision, key))
-        if meant is None or (meant.presence, meant.session, meant.reason, meant.since_ms) != (
+        if meant is None or (meant.presence, meant.session, meant.reason, meant.since_ms, meant.window) != (
             state.presence,
             state.session,
             state.reason,
             int(state.since.timestamp() * 1000 + 0.5),
+            state.window,
         ):
             yield f"fold: {_name(key)} was told {state.presence} at {state.revision}, the oracle says {meant}"
         if key not in newest or state.revision >= newest[key].revision:

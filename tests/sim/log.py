@@ -123,12 +123,16 @@ class Log:
             low -= 1
         return [record for record in records[low : low + most] if record.offset >= start]
 
-    def compact(self, topic: str) -> None:
-        """Keep the last record of each key, and all of the newest few, as an active segment is kept."""
+    def compact(self, topic: str, lag_ms: int = 0) -> None:
+        """Keep the last record of each key, and all from the first that is younger than the topic's lag.
+
+        The newest few are kept as well, as an active segment is.
+        """
         for (name, _), part in self.parts.items():
             if name == topic:
                 # What only the active segment has overtaken is kept: the cleaner does not look into that one.
-                closed = part.end - 3
+                young = (record.offset for record in part.records if record.timestamp > self.now() - lag_ms)
+                closed = min(part.end - 3, next(young, part.end))
                 last = {record.key: record.offset for record in part.records if record.offset < closed}
                 part.records = [r for r in part.records if r.offset >= closed or last[r.key] == r.offset]
 
@@ -196,6 +200,11 @@ class Sender:
                 self._deliver(queue.popleft())
             if self.rng.random() < 0.5:
                 break
+
+    def deliver(self, queue: deque[Waiting]) -> None:
+        """Deliver all that waits for one partition."""
+        while queue:
+            self._deliver(queue.popleft())
 
     def _hear(self) -> None:
         if not self.log.mute:

@@ -8,13 +8,16 @@ import pytest
 from schemas.events import Connect, Resumed, Tick
 from services.agent.core import moves
 from services.agent.core import session as agent_session
+from services.processor.changelog import Changelog
 from services.processor.core import joining, roll, session, verdict
 from services.processor.core.attendance import Attendance
 from services.processor.core.rows import PartitionRow
 from services.processor.ownership import Ownership
+from services.processor.refresh import Refresh
 from services.sink.core import plan
 from services.sink.core.actions import UpdateWar
 from services.sink.core.snapshot import current, snapshot
+from services.sink.state import State
 
 Patch = pytest.MonkeyPatch
 
@@ -120,6 +123,51 @@ def deaf_to_the_end(patch: Patch) -> None:
         patch.setitem(agent_session.TABLE, state, row)
 
 
+def never_told_again(patch: Patch) -> None:
+    """What was stored and not told before a crash is not told by the successor either."""
+    whole = roll.Roll.restore
+
+    def restore(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        made = whole(*args, **kwargs)
+        made._untold.clear()
+        return made
+
+    patch.setattr(roll.Roll, "restore", restore)
+
+
+def never_refreshed(patch: Patch) -> None:
+    """A zombie's late row stays the last word until compaction has made it the only one."""
+    patch.setattr(Refresh, "due", lambda *_: [])
+
+
+def late_rows_restored(patch: Patch) -> None:
+    """Recovery takes the last row of a key for its newest."""
+    whole = Changelog.apply
+    patch.setattr(Changelog, "apply", lambda self, offset, key, value, _revision: whole(self, offset, key, value, 0))
+
+
+def late_states_applied(patch: Patch) -> None:
+    """The sink takes the last state of a workload for its newest."""
+    whole = State.take_workload
+
+    def take(self: Any, key: bytes, value: bytes | None) -> Any:  # noqa: ANN401
+        self.wanted.pop(key, None)
+        return whole(self, key, value)
+
+    patch.setattr(State, "take_workload", take)
+    patch.setattr(plan, "is_newer", lambda *_: False)
+
+
+def tick_of_another_window(patch: Patch) -> None:
+    """A tick closes the open window whichever it names: of two owners each closes windows."""
+    whole = verdict.close_window
+
+    def close(book: Any, record: Any, tick: Tick, effects: Any) -> None:  # noqa: ANN401
+        whole(book, record, tick.model_copy(update={"window": book.window}), effects)
+
+    patch.setattr(verdict, "close_window", close)
+
+
 MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     no_session_fence,
     no_void_window,
@@ -131,4 +179,9 @@ MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     recreated_after_deletion,
     snapshot_refreshed,
     deaf_to_the_end,
+    never_told_again,
+    never_refreshed,
+    late_rows_restored,
+    late_states_applied,
+    tick_of_another_window,
 )

@@ -17,6 +17,9 @@ from tests.sim.log import Log, NotAnsweredError, Sender, Task, turn
 
 RULES = Rules(window_ms=1000, missed_windows=3, grace_windows=4, brake_least=2, forget_windows=1000)
 SESSION_TIMEOUT_MS = 1_000
+REFRESH_WINDOWS = 2
+LAG_MS = 2 * REFRESH_WINDOWS * RULES.window_ms
+"""What compaction waits, and in half of which every row is told again."""
 
 
 def _drop(*_: object) -> dict[str, object]:
@@ -65,9 +68,10 @@ class Group:
 class Processor:
     """One worker process."""
 
-    def __init__(self, log: Log, group: Group, number: int, rng: Random) -> None:
+    def __init__(self, log: Log, group: Group, number: int, rng: Random, refresh_windows: int) -> None:
         self.log, self.group, self.number, self.rng = log, group, number, rng
-        self.cut = self.deaf = self.slow = False
+        self.refresh_windows = refresh_windows
+        self.cut = self.deaf = self.slow = self.behind = self.torn = False
         self.awake_ms = self.doze_ms = 0
         """It stands still until then; and it will for so long when it next has something to tell."""
         self.heard_ms = -SESSION_TIMEOUT_MS
@@ -80,9 +84,11 @@ class Processor:
         self.generation = -1
         self.coming: tuple[int, list[int]] | None = None
         self.sender = Sender(self.log, self.rng)
+        self.torn = False
+        """It dies with the next state in hand: stored, and not told."""
         self.doomed: int | None = None
         """It dies so many turns into the next chunk."""
-        self.ownership = Ownership(RULES, self.log.count, self)
+        self.ownership = Ownership(RULES, self.log.count, self, refresh_windows=self.refresh_windows)
         self.ownership._log = QUIET
         self.pacers: dict[int, Pacer] = {}
         self.position: dict[int, int] = {}
@@ -121,15 +127,19 @@ class Processor:
         """Whether its process stands still."""
         return self.log.now() < self.awake_ms
 
-    def _telling(self) -> bool:
+    @property
+    def telling(self) -> bool:
         """Whether the broker lacks a state that was handed over."""
         return any(topic == WORKLOADS and queue for (topic, _), queue in self.sender.queues.items())
 
     def step(self) -> None:
         if not self.alive or self.paused:
             return
-        if self.doze_ms and self._telling():
+        if self.doze_ms and self.telling:
             self.awake_ms, self.doze_ms = self.log.now() + self.doze_ms, 0
+            return
+        if self.torn and self.telling:
+            self._tear()
             return
         if self._sends():
             self.sender.flush(self.rng.randint(0, 6))
@@ -144,9 +154,19 @@ class Processor:
                 self._take(*self.coming)
             return
         self._commit()
-        if self.task is None and self._reaches():
+        if self.task is None and self._reaches() and not self.behind:
             self._fetch()
         self._tick()
+
+    def _tear(self) -> None:
+        """Die between the requests: what is for one topic arrived, what is for the other did not."""
+        for (topic, _), queue in self.sender.queues.items():
+            if topic == WORKLOADS:
+                queue.clear()
+            elif self._sends():
+                self.sender.deliver(queue)
+        self.sender.queues.clear()
+        self.crash()
 
     def give_up_work(self) -> None:
         """Die now, if it was to die at work and had none."""
@@ -163,7 +183,7 @@ class Processor:
         if not ended:
             ended, _ = self.task.advance(turns)
         self.task = None if ended else self.task
-        if not self._telling():
+        if not self.telling:
             return
         if self._sends():
             self.sender.flush_some_topics()

@@ -5,7 +5,7 @@ import pytest
 from tests.sim.campaign import run, shrink
 from tests.sim.mutations import MUTATIONS, Patch, snapshot_refreshed
 
-WITHIN = 200
+WITHIN = 400
 """Seeds."""
 
 

@@ -1,22 +1,16 @@
 """The world: steps of virtual time, everybody's turn in each, and the faults that begin and end."""
 
-import copy
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from random import Random
 
-from schemas.codec import decode_answer
-from schemas.events import Override, OverrideAction
-from schemas.names import CONTROL_KEY
-from schemas.registrations import Registered
-from schemas.topics import EVENTS, REGISTRATIONS, WORKLOADS
-from services.sink.ports import Kind
+from schemas.topics import PRESENCE_CHANGELOG, REGISTRATIONS, WORKLOADS
 from tests.sim.agents import Agent
 from tests.sim.faults import STORM_MS, Fault
-from tests.sim.log import Log, NotAnsweredError, at_once
-from tests.sim.processors import Group, Processor
+from tests.sim.log import Log
+from tests.sim.processors import LAG_MS, REFRESH_WINDOWS, RULES, SESSION_TIMEOUT_MS, Group, Processor
 from tests.sim.sinks import Kubernetes, Line, Sink
+from tests.sim.users import NAMESPACE, Users
 
 STEP_MS = 50
 START_MS = 1_700_000_000_000
@@ -25,7 +19,6 @@ CALM_MS = STORM_MS + 6_000
 STEADY_MS = CALM_MS + 18_000
 """By here everything must have settled: the whole grace, and time to spare."""
 END_MS = STEADY_MS + 2_000
-NAMESPACE, GROUP = "bookinfo", "ratings"
 
 
 class World:
@@ -37,20 +30,20 @@ class World:
         rng = self.dice[0]
         self.log = Log(lambda: START_MS + self.elapsed, rng.choice((1, 2)))
         self.cluster = Kubernetes(NAMESPACE, uid=lambda: str(uuid.UUID(int=self.dice[1].getrandbits(128), version=4)))
-        manifest = {"metadata": {"namespace": NAMESPACE, "name": GROUP}, "spec": {"template": {"network": "0"}}}
-        at_once(self.cluster.create(Kind.GROUP, manifest))
+        self.users = Users(self.cluster, self.log)
+        self.users.make_group()
         self.line = Line(self.cluster, self.dice[1])
         self.agents = [Agent(self.log, n, Random(f"agent/{n}/{seed}")) for n in range(rng.randint(1, 6))]
         self.group = Group(self.log)
+        # Where hours pass, so that what is old is compacted, everything is told again and again; elsewhere it is not.
+        self.hours = rng.random() < 0.3
         self.processors = [
-            Processor(self.log, self.group, n, Random(f"processor/{n}/{seed}")) for n in range(rng.choice((1, 2)))
+            Processor(self.log, self.group, n, Random(f"processor/{n}/{seed}"), REFRESH_WINDOWS if self.hours else 9999)
+            for n in range(rng.choice((1, 2)))
         ]
         self.sink = Sink(self.log, self.line, self.dice[2])
         self.later: list[tuple[int, int, Callable[[], None]]] = []
         self.told: list[tuple[int, str]] = []
-        self.deleted: dict[bytes, tuple[str, int, str]] = {}
-        """Of each workload the WAR that a user deleted last: its uid, the group's generation then, and the session
-        that had been told of it (empty where none had)."""
         for number, fault in enumerate(faults):
             self.later.append((fault.at_ms, number, lambda fault=fault: self.begin(fault)))  # type: ignore[misc]
         self.later.sort(key=lambda one: one[:2])
@@ -133,8 +126,52 @@ class World:
                 self._set(one, "deaf", value=True, fault=fault, back=False)
             case "pause":
                 one.doze_ms = fault.for_ms
+            case "relic":
+                one.doze_ms = max(fault.for_ms, 3 * SESSION_TIMEOUT_MS)
+                self._begin_anew(self.agents[fault.who % len(self.agents)])
+                self.after(2 * SESSION_TIMEOUT_MS, lambda: self._begin_anew(*self.agents))
+                self._relic(one, 160, survived=fault.who >= 3)
+            case "torn":
+                self._set(one, "torn", value=True, fault=fault._replace(for_ms=3000), back=False)
+                self.after(3000 + min(fault.for_ms, 3000), lambda: _revive(one))
+            case "twin":  # a zombie goes on, and its successor falls behind: each counts windows for itself
+                self._set(one, "deaf", value=True, fault=fault._replace(for_ms=6000), back=False)
+                self.after(2500, lambda: self._fall_behind(one, fault._replace(for_ms=3000)))
             case _:
                 self._set(one, what, value=True, fault=fault, back=False)
+
+    def _fall_behind(self, zombie: Processor, fault: Fault) -> None:
+        """Let the others read nothing for a while; they go on ticking."""
+        for one in self.processors:
+            if one is not zombie:
+                self._set(one, "behind", value=True, fault=fault, back=False)
+
+    def _relic(self, one: Processor, patience: int, *, survived: bool) -> None:
+        """Wait until a zombie woke and told what it had, and for as long as compaction waits; then all owners die.
+
+        Where hours do not pass, they may also live on.
+        """
+        if one.alive and patience and (one.doze_ms or one.paused or one.telling):
+            self.after(STEP_MS, lambda: self._relic(one, patience - 1, survived=survived))
+            return
+        if survived and not self.hours:
+            return
+        self.after(LAG_MS + RULES.window_ms if self.hours else 0, self._read_again)
+
+    def _begin_anew(self, *agents: Agent) -> None:
+        """Restart agents, so that there is something to tell of them."""
+        for agent in agents:
+            if agent.alive:
+                agent.kill()
+                agent.start()
+
+    def _read_again(self) -> None:
+        """Compact what is an hour old, and let everybody begin anew from what is left."""
+        self._compact(WORKLOADS, PRESENCE_CHANGELOG)
+        everybody: tuple[Processor | Sink, ...] = (*self.processors, self.sink)
+        for each in everybody:
+            each.crash()
+            self.after(600, lambda each=each: _revive(each))  # type: ignore[misc]
 
     def _group(self, _what: str, _fault: Fault) -> None:
         self.group.rebalance(self.group.members[::-1])
@@ -145,8 +182,15 @@ class World:
         elif what == "mute":
             self._set(self.log, "mute", value=True, fault=fault, back=False)
         else:
-            for topic in (WORKLOADS, REGISTRATIONS):
-                self.log.compact(topic)
+            self._compact(WORKLOADS)
+            self.log.compact(REGISTRATIONS)
+
+    def _changelog(self, _what: str, _fault: Fault) -> None:
+        self._compact(PRESENCE_CHANGELOG)
+
+    def _compact(self, *topics: str) -> None:
+        for topic in topics if self.hours else ():
+            self.log.compact(topic, LAG_MS)
 
     def _sink(self, what: str, fault: Fault) -> None:
         if what == "crash":
@@ -168,29 +212,19 @@ class World:
         self._set(self.sink, "lagging", value=True, fault=fault, back=False)
 
     def _user(self, what: str, fault: Fault) -> None:
+        one = self.agents[fault.who % len(self.agents)]
         match what:
             case "delete":
-                self._delete(self.agents[fault.who % len(self.agents)])
+                self.users.delete(one)
             case "edit":
-                group = copy.deepcopy(dict(self.cluster.objects[Kind.GROUP, NAMESPACE, GROUP]))
-                group["spec"] = {"template": {"network": str(fault.at_ms)}}
-                at_once(self.cluster.update(Kind.GROUP, group))
+                self.users.edit(str(fault.at_ms))
+            case "touch":
+                self.users.touch(one, str(fault.at_ms))
+            case "regroup":
+                if self.users.remove_group():
+                    self.after(fault.for_ms, self.users.make_group)
             case "release":
-                order = Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage").to_json()
-                for partition in range(self.log.count):
-                    with suppress(NotAnsweredError):
-                        self.log.append(EVENTS, partition, CONTROL_KEY, order)
-
-    def _delete(self, agent: Agent) -> None:
-        name = agent.session.introduction.key.war_name
-        if war := self.cluster.objects.get((Kind.WAR, NAMESPACE, name)):
-            generation = self.cluster.objects[Kind.GROUP, NAMESPACE, GROUP]["metadata"]["generation"]
-            uid = war["metadata"]["uid"]
-            told = [r.value for r in self.log.read(REGISTRATIONS, agent.partition, 0) if r.key == agent.key and r.value]
-            answer = decode_answer(told[-1]) if told else None
-            session = answer.session if isinstance(answer, Registered) and answer.uid == uid else ""
-            self.deleted[agent.key] = (uid, generation, session)
-            self.cluster.remove(Kind.WAR, NAMESPACE, name)
+                self.users.release()
 
 
 def _revive(one: Agent | Processor | Sink) -> None:

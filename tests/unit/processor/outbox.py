@@ -11,6 +11,7 @@ class Posted(NamedTuple):
     partition: int | None
     key: bytes | None
     value: bytes | None
+    headers: list[tuple[str, bytes]]
 
 
 class KeptOutbox:
@@ -28,10 +29,10 @@ class KeptOutbox:
         partition: int | None,
         key: bytes | None,
         value: bytes | None,
-        headers: list[tuple[str, bytes]],  # noqa: ARG002 - the port's signature
+        headers: list[tuple[str, bytes]],
     ) -> None:
         """Take a record."""
         await self.open.wait()
         if self.failure is not None:
             raise self.failure
-        self.posted.append(Posted(topic, partition, key, value))
+        self.posted.append(Posted(topic, partition, key, value, headers))

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from schemas.topics import PRESENCE_CHANGELOG, WORKLOADS
+from services.processor.changelog import revision_of
 from services.processor.chunk import Chunk, LostRecordsError
 from services.processor.core.rules import Rules
 from services.processor.ownership import SLICE, Ownership
-from tests.support.logs import Log
+from tests.support.logs import Log, key
 from tests.unit.processor.outbox import KeptOutbox
 
 RULES = Rules(window_ms=1000)
@@ -141,3 +142,30 @@ async def test_a_workload_in_the_wrong_partition_is_dead_lettered(outbox: KeptOu
     for partition in (0, 1):
         await ownership.fold(Chunk(partition, GENERATION, None, log.records))
     assert sorted(record.topic for record in outbox.posted) == [PRESENCE_CHANGELOG, "muster.rejected", WORKLOADS]
+
+
+async def test_what_is_known_is_told_again_as_newer_than_a_zombies_late_row(outbox: KeptOutbox) -> None:
+    """Compaction keeps the last record of a key: it must be the owner's."""
+    ownership = Ownership(RULES, 1, outbox, refresh_windows=2)
+    ownership.take(GENERATION, {0: ()})
+    log = Log()
+    for seq in range(6):
+        log.connect(0) if seq == 0 else log.heartbeat(0, seq=seq)
+        log.tick()
+    for start in range(len(log.records)):
+        await ownership.fold(Chunk(0, GENERATION, start - 1 if start else None, log.records[start : start + 1]))
+    rows = [one for one in outbox.posted if one.key == key(0) and one.topic == PRESENCE_CHANGELOG]
+    states = [one.value for one in outbox.posted if one.topic == WORKLOADS]
+    assert len(rows) == len(states) == 4
+    assert len(set(states)) == 1
+    assert [revision_of(one.headers, "") for one in rows] == [0, 3, 7, 11]
+
+
+async def test_nothing_is_told_again_for_as_long_as_compaction_waits(ownership: Ownership, outbox: KeptOutbox) -> None:
+    log = Log()
+    log.connect(0)
+    for seq in range(1, 100):
+        log.heartbeat(0, seq=seq)
+        log.tick()
+    await ownership.fold(_chunk(log))
+    assert len([one for one in outbox.posted if one.topic == WORKLOADS]) == 1
