@@ -5,15 +5,16 @@ from random import Random
 
 import structlog
 
-from schemas.events import Resumed, Tick
+from schemas.events import Resumed, Tick, Trusted
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS, PRESENCE_CHANGELOG, WORKLOADS
 from services.processor.changelog import Changelog, revision_of
 from services.processor.chunk import Chunk
-from services.processor.core.pacer import AppendTick, Pacer
+from services.processor.core.pacer import Append, AppendResumed, AppendTick, AppendTrusted, Pacer
 from services.processor.core.rules import Rules
 from services.processor.ownership import Ownership
 from tests.sim.log import Log, NotAnsweredError, Sender, Task, turn
+from tests.sim.trust import BUNDLE, NameTrust
 
 RULES = Rules(window_ms=1000, missed_windows=3, grace_windows=4, brake_least=2, forget_windows=1000)
 SESSION_TIMEOUT_MS = 1_000
@@ -27,6 +28,16 @@ def _drop(*_: object) -> dict[str, object]:
 
 
 QUIET = structlog.wrap_logger(structlog.ReturnLogger(), processors=[_drop])
+
+
+def _event(due: Append, owner: str) -> Trusted | Resumed | Tick:
+    match due:
+        case AppendTrusted(bundle):
+            return Trusted(bundle=bundle, owner=owner)
+        case AppendResumed():
+            return Resumed(owner=owner)
+        case AppendTick(window):
+            return Tick(window=window, owner=owner)
 
 
 class Group:
@@ -88,7 +99,7 @@ class Processor:
         """It dies with the next state in hand: stored, and not told."""
         self.doomed: int | None = None
         """It dies so many turns into the next chunk."""
-        self.ownership = Ownership(RULES, self.log.count, self, refresh_windows=self.refresh_windows)
+        self.ownership = Ownership(RULES, self.log.count, self, trust=NameTrust(), refresh_windows=self.refresh_windows)
         self.ownership._log = QUIET
         self.pacers: dict[int, Pacer] = {}
         self.position: dict[int, int] = {}
@@ -232,15 +243,14 @@ class Processor:
         now = self.log.now()
         for partition, owned in self.ownership.owned.items():
             pacer = self.pacers[partition]
-            due = pacer.due(now, owned.roll.window, owned.roll.position)
+            due = pacer.due(now, owned.roll.window, owned.roll.position, BUNDLE)
             if due is None:
                 continue
             if not self._sends():
                 pacer.failed(now)
                 continue
             owner = f"00000000-0000-4000-8000-{self.number:012d}"
-            event = Tick(window=due.window, owner=owner) if isinstance(due, AppendTick) else Resumed(owner=owner)
-            offset = self._append(partition, event.to_json())
+            offset = self._append(partition, _event(due, owner).to_json())
             if offset is None:
                 pacer.failed(now)
             else:

@@ -22,6 +22,7 @@ from services.replay.refold import Refold, Transition
 from services.replay.tape import Tape, Writer
 from tests.sim.faults import plan
 from tests.sim.processors import RULES
+from tests.sim.trust import NameTrust
 from tests.sim.world import END_MS, World
 
 AT_ONCE = 97
@@ -63,7 +64,7 @@ def recording(world: World) -> bytes:
 
 def differences(world: World) -> Iterator[str]:
     """Say where a replay of the recorded log is not exactly what the world's processors told."""
-    refold = Refold(RULES, home(world.log.count))
+    refold = Refold(RULES, home(world.log.count), trust=NameTrust())
     told: dict[tuple[bytes, int], Workload | None] = {}
     for item in Tape([recording(world)]).items():
         for one in refold.take(item):

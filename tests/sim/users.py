@@ -14,6 +14,7 @@ from services.sink.ports import Kind
 from tests.sim.agents import Agent
 from tests.sim.log import Log, NotAnsweredError, at_once
 from tests.sim.sinks import Kubernetes
+from tests.support.policies import policy
 
 NAMESPACE, GROUP = "bookinfo", "ratings"
 
@@ -37,6 +38,10 @@ class Users:
     def make_group(self) -> None:
         manifest = {"metadata": {"namespace": NAMESPACE, "name": GROUP}, "spec": {"template": {"network": "0"}}}
         at_once(self.cluster.create(Kind.GROUP, manifest))
+
+    def allow(self) -> None:
+        """Let the world's machines join."""
+        self.cluster.put(Kind.POLICY, policy(NAMESPACE))
 
     def group(self) -> dict[str, Any] | None:
         found = self.cluster.objects.get((Kind.GROUP, NAMESPACE, GROUP))

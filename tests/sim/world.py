@@ -32,6 +32,7 @@ class World:
         self.cluster = Kubernetes(NAMESPACE, uid=lambda: str(uuid.UUID(int=self.dice[1].getrandbits(128), version=4)))
         self.users = Users(self.cluster, self.log)
         self.users.make_group()
+        self.users.allow()
         self.line = Line(self.cluster, self.dice[1])
         self.agents = [Agent(self.log, n, Random(f"agent/{n}/{seed}")) for n in range(rng.randint(1, 6))]
         self.group = Group(self.log)
