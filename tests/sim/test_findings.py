@@ -1,5 +1,7 @@
 """What the simulation found and the cores have mended since, each as the shortest log that showed it."""
 
+from datetime import UTC, datetime
+
 from schemas.names import CONTROL_KEY
 from schemas.rejected import Rejected, RejectReason
 from services.processor.core.record import Record, Reject
@@ -19,10 +21,12 @@ def test_a_late_first_connect_of_a_dead_predecessor_does_not_remove_the_living_a
     living = ProvenSession(who, session(2), before=dead)
     written = [living.connect(), dead.connect(), *(living.heartbeat() for _ in range(12))]
     roll = Roll(0, RULES, trust=trust())
-    roll.fold(Record(0, 1_000, CONTROL_KEY, trusted().to_json()))
+    # The mint of this run is believed from yesterday on.
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    roll.fold(Record(0, now, CONTROL_KEY, trusted().to_json()))
     letters = []
     for offset, event in enumerate(written, 1):
-        effects = roll.fold(Record(offset, 1_000 + 400 * offset, who.key.to_bytes(), event.to_json()))
+        effects = roll.fold(Record(offset, now + 400 * offset, who.key.to_bytes(), event.to_json()))
         letters += [Rejected.model_validate_json(one.value).reason for one in effects if isinstance(one, Reject)]
     row = roll.rows[who.key.to_bytes()]
     assert (row.presence.value, row.session) == ("connected", session(2))
