@@ -4,7 +4,7 @@ Nothing of it is ever written back there: a letter that cannot be read is passed
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -24,17 +24,14 @@ MOST = 200
 """So many letters are read before others have a turn."""
 
 
-async def letters(settings: KafkaSettings, health: Health, since: datetime) -> AsyncIterator[Refusal]:
-    """Yield the refusals in what was rejected since then, and go on with what is rejected from now on."""
+async def letters(settings: KafkaSettings, health: Health, since: datetime) -> AsyncIterator[Sequence[Refusal]]:
+    """Yield the refusals in what was rejected since then, in chunks, and go on with what is rejected from now on."""
     consumer = await reader(settings, REJECTED, start="end", health=health)
     try:
         await _seek(consumer, health, since)
         while True:
             for chunk in (await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST)).values():
-                for record in chunk:
-                    refusal = read(record)
-                    if refusal is not None:
-                        yield refusal
+                yield [refusal for record in chunk if (refusal := read(record)) is not None]
             await asyncio.sleep(0)
     finally:
         await close(consumer)

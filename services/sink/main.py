@@ -91,9 +91,8 @@ class Sink:
     async def _hear(self) -> None:
         """Read what the processor would not have: also what it rejected while nobody listened."""
         since = datetime.now(UTC) - self.refusals.retention
-        async for refusal in letters(self.settings.kafka, self.health, since):
-            if (key := await self.refusals.hear(refusal)) is not None:
-                self.concern((key,))
+        async for chunk in letters(self.settings.kafka, self.health, since):
+            self.concern(await self.refusals.hear(chunk))
 
     async def _work(self, stopping: asyncio.Event) -> None:
         """Reconcile one workload after the other."""

@@ -13,16 +13,9 @@ import structlog
 from schemas.names import WorkloadKey, parse_key
 from schemas.registrations import RefusalReason, Refused, Registered
 from services.sink import metrics
-from services.sink.core.attempts import (
-    AttemptAction,
-    CreateAttempt,
-    DeleteAttempt,
-    Ledger,
-    Limits,
-    UpdateAttempt,
-    is_over,
-)
+from services.sink.core.attempt import is_over
 from services.sink.core.duplicate import seen
+from services.sink.core.ledger import AttemptAction, CreateAttempt, DeleteAttempt, Ledger, Limits, UpdateAttempt
 from services.sink.core.refusal import Refusal, by_sink
 from services.sink.ports import Cluster, ClusterError, Exactly, Kind, UnavailableError
 from services.sink.settings import AttemptSettings
@@ -66,28 +59,40 @@ class Refusals:
         whose, workload, answer = parse_key(key), self.state.wanted.get(key), self.state.answered.get(key)
         if whose is None:
             return
-        refusal = by_sink(workload, answer, self.state.observed(whose)) if workload is not None else None
+        refusal = None
+        if workload is not None and isinstance(answer, Refused):
+            refusal = by_sink(workload, answer, self.state.observed(whose))
         self.ledger.refused_now(whose, refusal.standing if refusal is not None else None)
         if refusal is not None:
             self._take(refusal)
         elif workload is not None and isinstance(answer, Registered) and answer.session == workload.session:
             self.ledger.joined(workload)
 
-    async def hear(self, refusal: Refusal) -> bytes | None:
-        """Take what the processor refused; return the key of the living workload it concerns, if any."""
-        key = refusal.who.key.to_bytes()
-        living = self.state.wanted.get(key)
-        if living is not None and living.session == refusal.session:
-            return None  # it has begun since
-        await self._answer(refusal)
-        if self.state.has_group(refusal.who.key) and not self._joined_since(key, refusal):
-            self._take(refusal)
-        if living is None or refusal.reason is not RefusalReason.DUPLICATE_IDENTITY:
-            return None
+    async def hear(self, refusals: Iterable[Refusal]) -> list[bytes]:
+        """Take what the processor refused, and tell the sessions; return the keys of living workloads it concerns.
+
+        All are told at once: a flood of claims must not keep others waiting for a round trip each.
+        """
+        told, concerned = [], []
+        for refusal in refusals:
+            key = refusal.who.key.to_bytes()
+            living = self.state.wanted.get(key)
+            if living is not None and living.session == refusal.session:
+                continue  # it has begun since
+            told.append(self._answer(refusal))
+            if self.state.has_group(refusal.who.key) and not self._joined_since(key, refusal):
+                self._take(refusal)
+            if living is not None and refusal.reason is RefusalReason.DUPLICATE_IDENTITY and self._doubt(key, refusal):
+                concerned.append(key)
+        await asyncio.gather(*told)
+        return concerned
+
+    def _doubt(self, key: bytes, refusal: Refusal) -> bool:
+        """Note that another machine shows a living one's identity; return whether that is to be said anew."""
         known, shown = self.state.duplicates.get(key), timedelta(seconds=self.settings.duplicate_shown_seconds)
         now = self.state.duplicates[key] = seen(known, refusal.who, refusal.session, refusal.at, shown)
         # Shown for longer is no news: when its time is over it is looked at anyway.
-        return key if known is None or known[:2] != now[:2] or known.until <= self.now() else None
+        return known is None or known[:2] != now[:2] or known.until <= self.now()
 
     def _joined_since(self, key: bytes, refusal: Refusal) -> bool:
         workload, answer = self.state.wanted.get(key), self.state.answered.get(key)
@@ -111,9 +116,10 @@ class Refusals:
         told = self.state.told.get(where)
         if (told is not None and told.answer == refusal.answer) or self.now() - refusal.at >= self.retention:
             return
-        await self.tell(*where, refusal.answer)
+        # Noted before it is written: the next attempt may be told of at the same time.
         self.state.told.pop(where, None)
         self.state.told[where] = Told(refusal.answer, refusal.at)
+        await self.tell(*where, refusal.answer)
         metrics.REFUSED.labels(refusal.reason).inc()
 
     async def keep(self, per_second: float) -> None:

@@ -13,7 +13,7 @@ from kubernetes.aio import client
 from schemas.attempts import Standing
 from schemas.registrations import RefusalReason
 from services.sink import kube as adapter
-from services.sink.core.attempts import Attempt, refusal_content
+from services.sink.core.attempt import Attempt, refusal_content
 from services.sink.core.objects import Manifest
 from services.sink.core.refusal import Refusal
 from services.sink.ports import (

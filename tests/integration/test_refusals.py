@@ -18,7 +18,7 @@ from services.local import crds
 from services.local.child import Child
 from services.local.kafka import Kafka
 from services.runtime import topics as topic_admin
-from services.sink.core.attempts import place
+from services.sink.core.attempt import place
 from tests.integration.processes import HEARTBEAT_S
 from tests.integration.world import War, World
 from tests.support.eventually import eventually

@@ -10,17 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.attempts import Standing
 from schemas.registrations import RefusalReason
-from services.sink.core.attempts import (
-    Attempt,
-    AttemptAction,
-    CreateAttempt,
-    DeleteAttempt,
-    Ledger,
-    Limits,
-    Place,
-    UpdateAttempt,
-    place,
-)
+from services.sink.core.attempt import Attempt, Place, place
+from services.sink.core.ledger import AttemptAction, CreateAttempt, DeleteAttempt, Ledger, Limits, UpdateAttempt
 from services.sink.core.objects import Manifest
 from services.sink.core.refusal import Refusal
 from services.sink.ports import Exactly, Kind

@@ -12,7 +12,7 @@ from schemas.message import instant
 from schemas.names import WorkloadKey
 from schemas.registrations import RefusalReason, Refused, Registered
 from schemas.rejected import Rejected, RejectReason
-from services.sink.core.attempts import place
+from services.sink.core.attempt import place
 from services.sink.core.refusal import Refusal, by_processor
 from services.sink.ports import InvalidError, Kind, UnavailableError
 from services.sink.reconciler import Reconciler
@@ -72,8 +72,7 @@ class World:
         letter = rejected(number, reason, of_session=of_session, offset=offset, ip=ip)
         refusal = by_processor(letter, Connect.model_validate_json(letter.value or b""))
         assert refusal is not None
-        key = await self.refusals.hear(refusal)
-        if key is not None:
+        for key in await self.refusals.hear([refusal]):
             await self.sink.reconcile(key)
         await self.refusals.sweep(100)
 
@@ -292,7 +291,7 @@ def test_of_a_refusal_long_ago_nobody_is_told() -> None:
             partition=0,
             revision=1,
         )
-        await world.refusals.hear(old)
+        await world.refusals.hear([old])
         await world.refusals.sweep(100)
         assert (world.told, world.attempts) == ([], [])
 

@@ -4,28 +4,28 @@ The ledger's one rule: whatever comes in, and however often, there are at most s
 written at most so often, and what was read before changes nothing when it is read again.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from schemas import attempts
-from schemas.attempts import AttemptSpec, AttemptStatus, Standing
-from schemas.names import MAX_NAME, WorkloadKey
+from schemas.attempts import Standing
+from schemas.names import WorkloadKey
 from schemas.workloads import Workload
-from services.sink.core.objects import MANAGED_BY, Manifest
+from services.sink.core.attempt import (
+    Attempt,
+    Place,
+    is_newer,
+    is_over,
+    ours,
+    place,
+    refusal_content,
+    same_workload,
+)
+from services.sink.core.objects import Manifest
 from services.sink.core.refusal import Refusal
 
-ATTEMPT_API = f"{attempts.GROUP}/{attempts.API_VERSION}"
-_SUFFIX = {Standing.VERIFIED: "", Standing.UNVERIFIED: "--unverified", Standing.DUPLICATE: "--duplicate"}
-"""Who proved nothing must not write over what is said of who did."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
-
-Place = tuple[str, str]
-"""Namespace and name."""
 
 
 class Limits(NamedTuple):
@@ -37,39 +37,6 @@ class Limits(NamedTuple):
     """Objects of each standing in a namespace: claims nobody proved must not crowd out the others."""
     retention: timedelta = timedelta(hours=1)
     """An object stays for so long after the last attempt."""
-
-
-class Attempt(NamedTuple):
-    """An OnboardingAttempt's content."""
-
-    spec: AttemptSpec
-    status: AttemptStatus
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> Self | None:
-        """Return the content of an object; None where it is not ours to understand."""
-        try:
-            return cls(
-                AttemptSpec.model_validate(manifest.get("spec")), AttemptStatus.model_validate(manifest.get("status"))
-            )
-        except ValidationError:
-            return None
-
-    def manifest(self, namespace: str, name: str) -> dict[str, Any]:
-        """Return the object to create."""
-        return {
-            "apiVersion": ATTEMPT_API,
-            "kind": attempts.KIND,
-            "metadata": {"namespace": namespace, "name": name, "labels": dict([MANAGED_BY])},
-            **self.content(),
-        }
-
-    def content(self) -> dict[str, Any]:
-        """Return what the sink writes of it."""
-        return {
-            "spec": self.spec.model_dump(mode="json", exclude_none=True),
-            "status": self.status.model_dump(mode="json", exclude_none=True),
-        }
 
 
 class CreateAttempt(NamedTuple):
@@ -97,29 +64,6 @@ class DeleteAttempt(NamedTuple):
 AttemptAction = CreateAttempt | UpdateAttempt | DeleteAttempt
 
 
-def place(key: WorkloadKey, standing: Standing) -> Place:
-    """Return where the attempts of a workload are shown; a name that is too long is cut, and kept apart by a digest."""
-    name, suffix = key.war_name, _SUFFIX[standing]
-    if len(name) + len(suffix) > MAX_NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:10]
-        name = f"{name[: MAX_NAME - len(suffix) - len(digest) - 1].rstrip('-.')}-{digest}"
-    return key.namespace, name + suffix
-
-
-def is_newer(refusal: Refusal, than: AttemptStatus) -> bool:
-    """Tell whether a refusal is of a later record; offsets of two partitions say nothing of each other."""
-    if refusal.partition == than.partition:
-        return refusal.revision > than.revision
-    return refusal.at > than.last_at
-
-
-def is_over(status: AttemptStatus | Refusal, joined: Workload) -> bool:
-    """Tell whether an attempt came before the state with which its workload is registered now."""
-    if status.partition == joined.partition:
-        return status.revision <= joined.revision
-    return (status.last_at if isinstance(status, AttemptStatus) else status.at) <= joined.since
-
-
 class Ledger:
     """All attempts that are shown, or should be."""
 
@@ -130,6 +74,8 @@ class Ledger:
         """When each that exists was written last, by the sink's clock."""
         self._failed: dict[Place, datetime] = {}
         """When writing it failed, of those that could not be written."""
+        self._same: dict[Place, tuple[str, Attempt]] = {}
+        """In which version an object was found to say what it should: it is not read again and again."""
         self._refused: set[Place] = set()
         """Of those whose workload is connected and refused right now: they stay, however long ago it tried."""
         self._shown: Counter[tuple[str, Standing]] = Counter()
@@ -137,7 +83,7 @@ class Ledger:
     def adopt(self, manifest: Manifest) -> None:
         """Go on from an object that a sink before this one made."""
         found, where = Attempt.of(manifest), (manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-        if found is None or not _ours(manifest):
+        if found is None or not ours(manifest):
             return
         spec = found.spec
         if place(WorkloadKey(where[0], spec.workload_group, spec.identity.name), spec.standing) == where:
@@ -153,7 +99,7 @@ class Ledger:
                 return False
             self._put(where, refusal_content(refusal))
             return True
-        if not _same_workload(known.spec, refusal):
+        if not same_workload(known.spec, refusal):
             return False
         status = known.status
         tried = is_newer(refusal, status)
@@ -189,7 +135,7 @@ class Ledger:
         actions: list[AttemptAction] = [
             DeleteAttempt(where, item["metadata"]["uid"], item["metadata"]["resourceVersion"])
             for where, item in observed.items()
-            if where not in self.attempts and _ours(item)
+            if where not in self.attempts and ours(item)
         ]
         for where in sorted(self.attempts, key=self._turn):
             if len(actions) >= most:
@@ -217,11 +163,21 @@ class Ledger:
             return None
         if item is None:
             return CreateAttempt(where, attempt.manifest(*where))
-        if not _ours(item) or Attempt.of(item) == attempt:
+        if not ours(item) or self._says(where, item, attempt):
             return None
         if now - self._written.get(where, _NEVER) < self.limits.every:
             return None
         return UpdateAttempt(where, {**item, **attempt.content()})
+
+    def _says(self, where: Place, item: Manifest, attempt: Attempt) -> bool:
+        version = item["metadata"]["resourceVersion"]
+        found = self._same.get(where)
+        if found is not None and found[0] == version and found[1] is attempt:
+            return True
+        if Attempt.of(item) != attempt:
+            return False
+        self._same[where] = (version, attempt)
+        return True
 
     def _is_past(self, where: Place, one: Attempt, observed: Mapping[Place, Manifest], now: datetime) -> bool:
         if where in self._written and where not in observed:
@@ -236,41 +192,9 @@ class Ledger:
         gone = self.attempts.pop(where)
         self._written.pop(where, None)
         self._failed.pop(where, None)
+        self._same.pop(where, None)
         self._refused.discard(where)
         counted = (where[0], gone.spec.standing)
         self._shown[counted] -= 1
         if not self._shown[counted]:
             del self._shown[counted]
-
-
-def refusal_content(refusal: Refusal) -> Attempt:
-    """Return what is shown of the first refusal of a workload."""
-    who = refusal.who
-    identity = who.identity
-    if refusal.standing is Standing.UNVERIFIED and identity.jwt is not None:
-        # Of a claim nobody proved, what makes its name is enough: attributes may be as long as an event.
-        identity = identity.model_copy(update={"jwt": identity.jwt.model_copy(update={"attributes": {}})})
-    return Attempt(
-        AttemptSpec(workload_group=who.group, identity=identity, standing=refusal.standing),
-        AttemptStatus(
-            reason=refusal.reason,
-            message=refusal.message,
-            failed_clause=refusal.failed,
-            session=refusal.session,
-            addresses=who.registration.host.addresses[: attempts.MOST_ADDRESSES],
-            attempts=1,
-            first_at=refusal.at,
-            last_at=refusal.at,
-            partition=refusal.partition,
-            revision=refusal.revision,
-        ),
-    )
-
-
-def _same_workload(spec: AttemptSpec, refusal: Refusal) -> bool:
-    return (spec.workload_group, spec.identity.name) == (refusal.who.group, refusal.who.identity.name)
-
-
-def _ours(manifest: Manifest) -> bool:
-    label, value = MANAGED_BY
-    return (manifest["metadata"].get("labels") or {}).get(label) == value
