@@ -14,7 +14,8 @@ from services.cli.bench.mesh.trial import BARE, Plan
 
 PAGE = """# Muster under load
 
-Every part is a process of its own, with a real Kafka and a real Kubernetes API, all on one machine: {machine}.
+Every part is a process of its own, with a real Kafka and a real Kubernetes API, all on one machine:
+{machine}.
 Agents and the measuring client ran on it too, and other work shared it: compare ratios, not absolutes. Written on
 {date} by `muster bench load {cells} --steady {steady:g} --deletions {deletions} --write deploy/load.md`.
 
@@ -28,8 +29,8 @@ client* creates WorkloadEntries, as many at a time as the sink, and does nothing
 - An agent that dies right after its heartbeat is absent when the third window after that one closes: at most four
   windows. The rest is the processor's tick, the sink's writes and the watch.
 - {ticks}
-- Joining is bounded by Kubernetes: a registration is four writes (registration, its status, entry, its health), one
-  that comes or goes is two.
+- A registration is four writes, one after another (registration, its status, entry, its health); one that comes or
+  goes is two. How far the sink is from a bare client's writes says how far Kubernetes is from being what bounds it.
 """
 
 
