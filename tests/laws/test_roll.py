@@ -102,6 +102,20 @@ def test_a_chunk_folded_at_once_has_the_effects_of_its_records_one_by_one(
     assert (at_once.position, at_once.resume) == (one_by_one.position, one_by_one.resume)
 
 
+def test_a_role_that_is_stored_after_a_heartbeat_leaves_the_window_before_as_it_was() -> None:
+    """What the law above found, in the end: the next owner forgot that the session was there in the window before."""
+    kinds = ("heir", "heartbeat", "heartbeat", "tick", "heartbeat", "role")
+    script = [Step(kind, 0, 1 if kind == "role" else 0, 1000) for kind in kinds]
+    by = Rules(window_ms=1000, missed_windows=2, grace_windows=3, brake_least=3, forget_windows=4)
+    agents = written(script, by, "first")
+    before = Roll(0, by, trust=WordTrust())
+    stored = {e.key: e.row for _, told in before.fold_all(agents.records) for e in told if isinstance(e, Store)}
+    heir = Roll.restore(0, by, [(key, row) for key, row in stored.items() if row], trust=WordTrust())
+    for record in agents.records[before.resume :]:
+        heir.fold(record)
+    assert picture(heir) == picture(agents.roll)
+
+
 @given(steps, st.data())
 @LAW
 def test_redelivering_any_past_record_changes_nothing(script: list[Step], data: st.DataObject) -> None:

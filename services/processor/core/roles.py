@@ -32,7 +32,8 @@ def apply(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
         return
     if record.offset <= row.revision:
         if record.offset == row.revision and row.seated:
-            book.attendance.enter(key, row.seq)
+            # Nothing but this: where it stood before the open window says its history.
+            book.attendance.sheet[key] = row.seq
         return
     told = Introduction.model_validate_json(row.workload)
     aws = told.identity.aws
