@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from schemas.attempts import Standing
 from schemas.names import WorkloadKey, parse_key
 from schemas.registrations import RefusalReason, Refused, Registered
+from schemas.workloads import Workload
 from services.sink import metrics
 from services.sink.core.attempt import is_over
-from services.sink.core.duplicate import seen
+from services.sink.core.duplicate import Attempted, message, seen
 from services.sink.core.ledger import AttemptAction, CreateAttempt, DeleteAttempt, Ledger, Limits, UpdateAttempt
 from services.sink.core.refusal import Refusal, by_sink
 from services.sink.ports import Cluster, ClusterError, Exactly, Kind, UnavailableError
@@ -44,7 +46,8 @@ class Refusals:
         self.retention = timedelta(seconds=settings.retention_seconds)
         every = timedelta(seconds=settings.rewrite_seconds)
         self.ledger = Ledger(Limits(every, settings.per_namespace, self.retention))
-        self._full: set[str] = set()
+        self._full: set[tuple[str, Standing]] = set()
+        """Namespaces and standings of which it was said that there is no room."""
         self._log = structlog.get_logger()
 
     def adopt(self, keys: Iterable[bytes]) -> None:
@@ -82,17 +85,23 @@ class Refusals:
             told.append(self._answer(refusal))
             if self.state.has_group(refusal.who.key) and not self._joined_since(key, refusal):
                 self._take(refusal)
-            if living is not None and refusal.reason is RefusalReason.DUPLICATE_IDENTITY and self._doubt(key, refusal):
+            if (
+                living is not None
+                and refusal.reason is RefusalReason.DUPLICATE_IDENTITY
+                and self._doubt(living, refusal)
+            ):
                 concerned.append(key)
         await asyncio.gather(*told)
         return concerned
 
-    def _doubt(self, key: bytes, refusal: Refusal) -> bool:
+    def _doubt(self, living: Workload, refusal: Refusal) -> bool:
         """Note that another machine shows a living one's identity; return whether that is to be said anew."""
+        key, now = living.workload.key.to_bytes(), self.now()
         known, shown = self.state.duplicates.get(key), timedelta(seconds=self.settings.duplicate_shown_seconds)
-        now = self.state.duplicates[key] = seen(known, refusal.who, refusal.session, refusal.at, shown)
+        attempted = Attempted(refusal.at, refusal.partition, refusal.revision)
+        fresh = self.state.duplicates[key] = seen(known, refusal.who, attempted, shown)
         # Shown for longer is no news: when its time is over it is looked at anyway.
-        return known is None or known[:2] != now[:2] or known.until <= self.now()
+        return message(known, living, now) != message(fresh, living, now)
 
     def _joined_since(self, key: bytes, refusal: Refusal) -> bool:
         workload, answer = self.state.wanted.get(key), self.state.answered.get(key)
@@ -101,15 +110,15 @@ class Refusals:
         return is_over(refusal, workload)
 
     def _take(self, refusal: Refusal) -> None:
-        namespace = refusal.who.namespace
-        if self.ledger.take(refusal):
-            self._full.discard(namespace)
-            return
-        metrics.UNSHOWN.labels(refusal.reason).inc()
-        if namespace not in self._full:
-            self._full.add(namespace)
-            words = "there is no room to show more refusals of this namespace: look at muster.rejected and this log"
-            self._log.warning(words, namespace=namespace, at_most=self.settings.per_namespace)
+        where = (refusal.who.namespace, refusal.standing)
+        if not self.ledger.take(refusal):
+            metrics.UNSHOWN.labels(refusal.reason).inc()
+            if where not in self._full:
+                words = "there is no room to show more refusals of this namespace: muster.rejected has them all"
+                self._log.warning(words, namespace=where[0], standing=where[1], at_most=self.settings.per_namespace)
+            self._full.add(where)
+        elif self.ledger.has_room(*where):
+            self._full.discard(where)
 
     async def _answer(self, refusal: Refusal) -> None:
         where = (refusal.who.key, refusal.session)

@@ -11,24 +11,41 @@ from schemas.events import Address, Introduction
 from schemas.workloads import Workload
 
 
-class Duplicate(NamedTuple):
-    """The newcomer that was refused: its first session and addresses, and until when it is shown."""
+class Attempted(NamedTuple):
+    """A record of ``muster.events`` by which a newcomer was refused: its broker time, and where it stands."""
 
-    session: str
+    at: datetime
+    partition: int
+    revision: int
+
+
+class Duplicate(NamedTuple):
+    """The newcomer that was refused: the addresses it had first, its last attempt, and until when it is shown."""
+
     addresses: str
+    last: Attempted
     until: datetime
 
 
-def seen(known: Duplicate | None, who: Introduction, session: str, at: datetime, shown: timedelta) -> Duplicate:
-    """Return what is known after a newcomer was refused, by a record of broker time ``at``."""
-    if known is None or known.until <= at:
-        return Duplicate(session, _said(who.registration.host.addresses), at + shown)
-    return known._replace(until=max(at + shown, known.until))
+def seen(known: Duplicate | None, who: Introduction, attempted: Attempted, shown: timedelta) -> Duplicate:
+    """Return what is known after a newcomer was refused."""
+    until = attempted.at + shown
+    if known is None or known.until <= attempted.at:
+        return Duplicate(_said(who.registration.host.addresses), attempted, until)
+    if until < known.until:
+        return known
+    return known._replace(last=attempted, until=until)
 
 
 def message(duplicate: Duplicate | None, workload: Workload, now: datetime) -> str | None:
-    """Return what to say of it on the WAR of a workload; None: nothing, it is over or has become this session."""
-    if duplicate is None or now >= duplicate.until or duplicate.session == workload.session:
+    """Return what to say of it on the WAR of a workload; None: nothing, its time is over, or it came before this state.
+
+    A state after the last attempt may well be the newcomer's own: it has waited for the end of the session before.
+    """
+    if duplicate is None or now >= duplicate.until:
+        return None
+    last = duplicate.last
+    if last.partition == workload.partition and last.revision < workload.revision:
         return None
     living = _said(workload.workload.registration.host.addresses)
     return (

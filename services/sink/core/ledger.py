@@ -95,7 +95,7 @@ class Ledger:
         where = place(refusal.who.key, refusal.standing)
         known = self.attempts.get(where)
         if known is None:
-            if self._shown[where[0], refusal.standing] >= self.limits.per_namespace:
+            if not self.has_room(where[0], refusal.standing):
                 return False
             self._put(where, refusal_content(refusal))
             return True
@@ -114,6 +114,10 @@ class Ledger:
             }
             self._put(where, Attempt(fresh.spec, fresh.status.model_copy(update=counted)))
         return True
+
+    def has_room(self, namespace: str, standing: Standing) -> bool:
+        """Tell whether one more may be shown."""
+        return self._shown[namespace, standing] < self.limits.per_namespace
 
     def refused_now(self, key: WorkloadKey, standing: Standing | None) -> None:
         """Say whether a workload is refused right now, under which standing; None: it is not."""

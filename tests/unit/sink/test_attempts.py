@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.attempts import Standing
 from schemas.events import Connect
@@ -226,12 +227,27 @@ async def test_a_twin_is_shown_on_the_registration_for_some_minutes_without_a_st
     assert "DuplicateIdentity" not in [one["type"] for one in world.registry.war(1)["status"]["conditions"]]
 
 
+async def test_a_newcomer_that_has_waited_for_the_end_of_the_session_before_is_no_twin_any_more() -> None:
+    world = await World.begin()
+    await world.say(1, revision=10)
+    await world.rejects(1, RejectReason.DUPLICATE_IDENTITY, of_session=40, offset=20, ip="10.0.0.9")
+    assert world.registry.condition(1, "DuplicateIdentity")["status"] == "True"
+    await world.say(1, revision=30, of_session=41)
+    assert "DuplicateIdentity" not in [one["type"] for one in world.registry.war(1)["status"]["conditions"]]
+    assert world.attempts == []
+    await world.rejects(1, RejectReason.DUPLICATE_IDENTITY, of_session=42, offset=40, ip="10.0.0.10")
+    assert world.registry.condition(1, "DuplicateIdentity")["status"] == "True"
+
+
 async def test_who_finds_no_room_is_counted_and_the_proven_have_room_of_their_own() -> None:
     world = await World.begin()
     world.another(per_namespace=2)
     await world.policy(allow=[])
-    for number in range(1, 6):
-        await world.rejects(number, RejectReason.NOT_VERIFIED, of_session=number, offset=20 + number, ip="10.0.0.9")
+    with capture_logs() as logs:
+        for offset, number in enumerate((1, 2, 3, 1, 4, 2, 5)):
+            reason = RejectReason.NOT_VERIFIED
+            await world.rejects(number, reason, of_session=number, offset=20 + offset, ip="10.0.0.9")
+    assert len([log for log in logs if "no room" in log["event"]]) == 1
     await world.say(7)
     assert len(world.attempts) == 3
     assert world.attempt(7) is not None
