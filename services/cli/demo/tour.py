@@ -64,24 +64,18 @@ class Tour:
             await self.world.kubernetes(status.update)
         await self.world.kubectl("apply", "-f", "-", stdin=GROUPS)
         await self.world.sink()
-        refused = await self._refusal()
-        self.show.say(f"Nobody joins unless a policy allows it. The agents hear: {refused}.")
+        self.show.say("Nobody joins unless a policy allows it; the agents hear why, and people see it.")
+        await self.show.until("the first refused agent", self._refused)
+        refused = ["get", "onboardingattempts", "-A", "-o", "wide"]
+        self.show.ran(f"kubectl {' '.join(refused)}", await self.world.kubectl(*refused))
         self.show.ran("kubectl apply -f policies.yaml", await self.world.kubectl("apply", "-f", "-", stdin=POLICIES))
         await self.show.until(f"{EVERYBODY} WARs", self._all_there)
         self.show.ran("kubectl get war -A", await self.world.kubectl("get", "war", "-A"))
         command = ["describe", "war", "-n", RATER.namespace, RATER.war]
         self.show.ran(f"kubectl {' '.join(command)}", await self.world.kubectl(*command))
 
-    async def _refusal(self) -> str:
-        """Return what a session is told while no policy allows it."""
-        told: list[str] = []
-
-        async def heard() -> bool:
-            told.extend(await self.world.refusals())
-            return bool(told)
-
-        await self.show.until("the sink to answer the first agent", heard)
-        return told[0]
+    async def _refused(self) -> bool:
+        return "NotAllowedByPolicy" in await self.world.kubectl("get", "oa", "-A")
 
     async def _all_there(self) -> bool:
         listed = await self.world.kubectl("get", "war", "-A", "--no-headers")

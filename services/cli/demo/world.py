@@ -11,17 +11,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from schemas.codec import decode_answer
 from schemas.credentials import Credential
-from schemas.registrations import Refused
-from schemas.topics import REGISTRATIONS
 from services.identity.issuing import Mint
 from services.local import crds
 from services.local.cli import described
 from services.local.remote import Running, forget
 from services.runtime import topics
 from services.runtime.config import KafkaSettings
-from services.runtime.kafka import read_to_end, reader
 
 WINDOW_MS = 1000
 MISSED_WINDOWS = 3
@@ -125,15 +121,6 @@ class World:
         }
         arguments = ["agent", *(f"--set={key}={value}" for key, value in settings.items()), *_PACING]
         return await self._program(f"agent-{machine.instance}", arguments)
-
-    async def refusals(self) -> list[str]:
-        """Return what sessions were refused for, as it stands in muster.registrations."""
-        answers = await reader(KafkaSettings(bootstrap_servers=self.bootstrap_servers), REGISTRATIONS)
-        try:
-            found = [decode_answer(one.value) async for chunk in read_to_end(answers) for one in chunk if one.value]
-        finally:
-            await answers.stop()
-        return [f"{one.reason}: {one.message}" for one in found if isinstance(one, Refused)]
 
     async def kill(self, machine: Machine) -> None:
         """End the agent of a machine with SIGKILL."""
