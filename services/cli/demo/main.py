@@ -1,6 +1,7 @@
 """Runs the tour, and says how to go on from where it ends."""
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 
@@ -22,6 +23,8 @@ FAILED = 1
 def run(*, leave: bool) -> None:
     """Show the tour; ``leave`` ends the stack afterwards. Exit code 1 where the world did not do as promised."""
     log.configure("demo", LogSettings(level="error"))
+    # It complains aloud of leaders that are still being elected, and tries again.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     folder = Path(os.environ.get("MUSTER_LOCAL_DIR") or DEFAULT_FOLDER)
     console = Console(highlight=False)
     show = Show(console)

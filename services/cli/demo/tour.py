@@ -46,7 +46,9 @@ class Tour:
         self.show.chapter("The roll call, from the topics", words)
         with self.show.console.status("Kafka: starting") as status:
             await self.world.kafka(status.update)
-        await self.world.processor()
+            await self.world.processor()
+            status.update("processor: starting")
+            await self.world.trusting()
         await self.world.fleet()
         for machine in (RATER, BOOKKEEPER):
             await self.world.agent(machine)

@@ -11,13 +11,17 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from schemas.codec import decode_event
 from schemas.credentials import Credential
+from schemas.events import Trusted
+from schemas.topics import EVENTS
 from services.identity.issuing import Mint
 from services.local import crds
 from services.local.cli import described
 from services.local.remote import Running, forget
 from services.runtime import topics
 from services.runtime.config import KafkaSettings
+from services.runtime.kafka import reader
 
 WINDOW_MS = 1000
 MISSED_WINDOWS = 3
@@ -96,6 +100,18 @@ class World:
         rules = {"window_ms": WINDOW_MS, "missed_windows": MISSED_WINDOWS, "grace_windows": GRACE_WINDOWS}
         settings = [f"--set=rules.{key}={value}" for key, value in rules.items()]
         await self._program("processor", ["processor", f"--set=trust.bundle={self.bundle}", *settings])
+
+    async def trusting(self) -> None:
+        """Wait until every partition names the trust bundle: who connects before that is verified only later."""
+        events = await reader(KafkaSettings(bootstrap_servers=self.bootstrap_servers), EVENTS)
+        waiting = set(events.assignment())
+        try:
+            while waiting:
+                for place, chunk in (await events.getmany(*waiting, timeout_ms=250)).items():
+                    if any(isinstance(decode_event(one.key, one.value), Trusted) for one in chunk):
+                        waiting.discard(place)
+        finally:
+            await events.stop()
 
     async def sink(self) -> None:
         """Start the sink."""
