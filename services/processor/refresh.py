@@ -1,7 +1,7 @@
 """What an owner knows, told again row by row, so that a dead owner's late row is never the last word on a workload.
 
 Kafka's compaction keeps the last record of a key, and not the newest revision. A zombie may append an older one at any
-time (ADR 0004); within half of what compaction waits (``schemas.topics``) the owner's own stands behind it again.
+time (ADR 0004); within a third of what compaction waits (``schemas.topics``) the owner's own stands behind it again.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,11 @@ from schemas.topics import COMPACTION_LAG_MS
 
 
 def windows_of(window_ms: int) -> int:
-    """Return in how many windows every row is told again: half of what compaction waits."""
-    return max(1, COMPACTION_LAG_MS // 2 // window_ms)
+    """Return in how many windows every row is told again: a third of what compaction waits.
+
+    A row that is early in one round and late in the next waits two of them, and an owner may be away for a while.
+    """
+    return max(1, COMPACTION_LAG_MS // 3 // window_ms)
 
 
 @dataclass(slots=True)

@@ -19,8 +19,8 @@ from tests.sim.trust import BUNDLE, NameTrust
 RULES = Rules(window_ms=1000, missed_windows=3, grace_windows=4, brake_least=2, forget_windows=1000)
 SESSION_TIMEOUT_MS = 1_000
 REFRESH_WINDOWS = 2
-LAG_MS = 2 * REFRESH_WINDOWS * RULES.window_ms
-"""What compaction waits, and in half of which every row is told again."""
+LAG_MS = 3 * REFRESH_WINDOWS * RULES.window_ms
+"""What compaction waits, and in a third of which every row is told again."""
 
 
 def _drop(*_: object) -> dict[str, object]:

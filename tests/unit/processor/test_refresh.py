@@ -12,8 +12,8 @@ def test_every_row_is_told_once_in_each_round() -> None:
     assert sorted(told) == sorted([*ROWS, *ROWS])
 
 
-def test_a_round_takes_half_of_what_compaction_waits() -> None:
-    assert windows_of(Rules().window_ms) == 180
+def test_a_round_takes_a_third_of_what_compaction_waits() -> None:
+    assert windows_of(Rules().window_ms) == 120
 
 
 def test_nothing_is_told_before_a_window_was_closed() -> None:
