@@ -48,6 +48,8 @@ class House:
         self.settings = KafkaSettings(bootstrap_servers=bootstrap_servers)
         self.folder = folder
         self.partitions = partitions
+        self.hurry = folder / "hurry"
+        """Once it exists, a worker that dawdles does so no more."""
         self.producer = AIOKafkaProducer(**self.settings.client_args(), acks="all", enable_idempotence=True)
         self.workers: list[Child] = []
         self.ports: dict[str, int] = {}
@@ -108,7 +110,7 @@ class House:
         options = [f"--set={key}={value}" for key, value in told.items()]
         servers = f"--bootstrap-servers={self.settings.bootstrap_servers}"
         argv = [sys.executable, *program, "processor", servers, "--log-format=json", *options]
-        child = Child(name, argv, self.folder / f"{name}.log")
+        child = Child(name, argv, self.folder / f"{name}.log", {"HURRY": str(self.hurry)})
         child.start()
         self.workers.append(child)
         return child

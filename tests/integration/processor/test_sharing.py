@@ -30,7 +30,7 @@ async def test_a_partition_lost_in_mid_chunk_is_folded_on_by_the_next_owner_alon
     homes = house.members(FLEET)
     ends = await house.tell(homes)
     records = sum(map(len, (await house.records(EVENTS)).values()))
-    slow = house.worker(("slow", 400), group__chunk_records=50_000)
+    slow = house.worker(("slow", 50), group__chunk_records=50_000)
 
     async def at_it() -> bool:
         return await house.metric(slow, "muster_processor_records_total") > 0
@@ -39,6 +39,7 @@ async def test_a_partition_lost_in_mid_chunk_is_folded_on_by_the_next_owner_alon
     quick = house.worker()
     await house.shared(1, 1)
     assert await house.metric(slow, "muster_processor_records_total") < records, "the log was folded too soon"
+    house.hurry.touch()
     await house.rolled(ends)
     await house.drain(slow)
     await house.drain(quick)

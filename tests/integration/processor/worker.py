@@ -1,6 +1,7 @@
 """``muster processor`` with a mishap built in, started as a program: ``worker.py MISHAP RECORDS processor …``.
 
-It ends, fails or dawdles in the fold itself, at a record that the test chose: in the middle of a chunk.
+It ends, fails or dawdles in the fold itself, at a record that the test chose: in the middle of a chunk. A dawdler hurries
+once the file of the environment's ``HURRY`` exists: how long others take to join its group is not ours to guess.
 """
 
 import os
@@ -8,12 +9,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from services.cli.main import main
 from services.processor.core.record import Appended, Effect
 from services.processor.core.roll import Roll
 
 MISHAP, RECORDS = sys.argv.pop(1), int(sys.argv.pop(1))
+HURRY = Path(os.environ["HURRY"])
 folded = 0
 fold_all = Roll.fold_all
 
@@ -23,7 +26,7 @@ def mishap(self: Roll, records: Sequence[Appended]) -> Iterator[tuple[int, Seque
     global folded  # noqa: PLW0603 - counts over all partitions of the process
     for record in records:
         folded += 1
-        if MISHAP == "slow":
+        if MISHAP == "slow" and not HURRY.exists():
             time.sleep(1 / RECORDS)
         elif folded > RECORDS and MISHAP == "die":
             os.kill(os.getpid(), signal.SIGKILL)
