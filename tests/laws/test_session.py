@@ -42,7 +42,7 @@ inputs: st.SearchStrategy[Input] = st.one_of(
 
 
 def test_every_input_has_an_outcome_in_every_state() -> None:
-    """The table is whole: 7 states by 9 kinds of input."""
+    """The table is whole: 7 states by 10 kinds of input."""
     assert {state: set(row) for state, row in TABLE.items()} == {state: set(Kind) for state in State}
 
 

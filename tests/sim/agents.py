@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
-from schemas.codec import Rejection, decode_answer
-from schemas.events import Address, AddressType, AgentSoftware, Host, Introduction, Registration
+from schemas.codec import Rejection, decode_answer, decode_event
+from schemas.events import Address, AddressType, AgentSoftware, Event, Host, Introduction, Registration
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from schemas.topics import EVENTS, REGISTRATIONS
 from services.agent.core import session
@@ -14,7 +14,7 @@ from services.agent.core.chain import LINK_BYTES
 from services.agent.core.exchange import Answered, Beat, Begin, Exit, Flushed, Input, Remember, Send, Stop, Wait
 from services.agent.core.moves import AgentSession, State
 from services.agent.core.pacing import Pacing
-from tests.sim.log import Log, Sender
+from tests.sim.log import Log, Rec, Sender
 from tests.sim.trust import credential
 
 PACING = Pacing(
@@ -25,13 +25,14 @@ PACING = Pacing(
     backoff_ms=200,
     backoff_cap_ms=1_600,
 )
+ACCOUNT, OTHER_ACCOUNT = "123456789012", "999999999999"
 _YEAR_MS = 365 * 24 * 3600 * 1000
 
 
-def introduction(number: int, version: str) -> Introduction:
+def introduction(number: int, version: str, account: str = ACCOUNT) -> Introduction:
     """Return the introduction of workload ``number``."""
     instance = Ec2Instance(instance_id=f"i-{number:017x}")
-    aws = AwsIdentity(partition="aws", account="123456789012", region="us-east-2", zone="us-east-2b", ec2=instance)
+    aws = AwsIdentity(partition="aws", account=account, region="us-east-2", zone="us-east-2b", ec2=instance)
     host = Host(addresses=(Address(ip=f"172.31.5.{number + 1}", type=AddressType.VPC),))
     registration = Registration(agent=AgentSoftware(version=version), host=host)
     return Introduction(namespace="bookinfo", group="ratings", identity=Identity(aws=aws), registration=registration)
@@ -40,10 +41,14 @@ def introduction(number: int, version: str) -> Introduction:
 class Agent:
     """One machine; ``alive`` is the truth that nobody else in the world knows."""
 
-    def __init__(self, log: Log, number: int, rng: Random) -> None:
+    def __init__(
+        self, log: Log, number: int, rng: Random, *, account: str = ACCOUNT, shows: Identity | None = None
+    ) -> None:
+        """``shows`` is whose credential it shows; its own where nothing else is said."""
         self.log, self.number, self.rng = log, number, rng
-        self.version = "v1"
-        self.key = introduction(number, "v1").key.to_bytes()
+        self.version, self.account = "v1", account
+        self.shown = credential(shows or introduction(number, "v1", account).identity)
+        self.key = introduction(number, "v1", account).key.to_bytes()
         self.partition = log.of(self.key)
         self.cut = False
         self.skew_ms, self.drift = 0, 1.0
@@ -51,6 +56,10 @@ class Agent:
         self.alive = False
         self.tails: tuple[str, ...] = ()
         """What its disk keeps of its hash chains."""
+        self.disk = 0
+        """Which disk that is."""
+        self.began: dict[str, int] = {}
+        """By session, from which disk."""
         self.ghosts: list[Sender] = []
         """What earlier processes had under way: a request in flight may outlive who sent it."""
         self.start()
@@ -58,7 +67,7 @@ class Agent:
     def start(self) -> None:
         """Start a new process, which knows nothing of the one before but what the disk kept."""
         self.alive = True
-        self.session = AgentSession(introduction(self.number, self.version), tails=self.tails)
+        self.session = AgentSession(introduction(self.number, self.version, self.account), tails=self.tails)
         self.wait = Wait(self._clock(), begin=True)
         self.sender = Sender(self.log, self.rng)
         self.heard = self.log.part(REGISTRATIONS, self.partition).end
@@ -74,6 +83,19 @@ class Agent:
         if self.sender.last is not None and self.rng.random() < 0.5:
             self.sender.late.append(self.sender.last._replace(not_before=self.log.now() + self.rng.randrange(3000)))
         self.ghosts.append(self.sender)
+
+    def wipe(self) -> None:
+        """Lose the disk: another process begins with an empty one."""
+        if self.alive:
+            self.kill()
+        self.tails, self.disk = (), self.disk + 1
+        self.start()
+
+    def said(self) -> list[tuple[Rec, Event]]:
+        """Return every record under this workload's key, whoever wrote it."""
+        ours = (record for record in self.log.read(EVENTS, self.partition, 0) if record.key == self.key)
+        found = ((record, decode_event(record.key, record.value)) for record in ours)
+        return [(record, event) for record, event in found if not isinstance(event, Rejection)]
 
     def stop(self) -> None:
         """Say goodbye; the machine is off when that was delivered or given up."""
@@ -96,9 +118,10 @@ class Agent:
         now = self._clock()
         if self.alive and now >= self.wait.until_ms:
             sent_at = datetime.fromtimestamp((now % _YEAR_MS) / 1000, UTC)
-            shown, secret = credential(self.session.introduction.identity), self.rng.randbytes(LINK_BYTES)
+            shown, secret = self.shown, self.rng.randbytes(LINK_BYTES)
             if self.wait.begin:
                 fresh = str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+                self.began[fresh] = self.disk
                 self._give(Begin(now, self.rng.random(), fresh, sent_at, shown, secret))
             else:
                 introduces = self.session.introduces(now)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from schemas.topics import PRESENCE_CHANGELOG, WORKLOADS
 from tests.sim.faults import Fault, plan
-from tests.sim.invariants import Broken, Registrations, Told, settled
+from tests.sim.invariants import Broken, Registrations, Told
+from tests.sim.settled import settled
 from tests.sim.world import END_MS, STEADY_MS, World
 
 

@@ -1,35 +1,20 @@
-"""What must hold: at every step, and when everything has settled. Told of the world and of the log, by the oracle.
+"""What must hold at every step: told of the log and of Kubernetes, by what the agents really did."""
 
-The oracle says what the log means; what an agent really did says whether that was right.
-"""
-
-from collections.abc import Iterator
 from typing import Any
 
 from schemas.codec import Rejection, decode_event, decode_workload
 from schemas.events import Connect, Heartbeat, Resumed
 from schemas.topics import EVENTS, WORKLOADS
 from schemas.workloads import Presence, Reason, Workload
-from services.agent.core.moves import State
-from services.sink.core.objects import Manifest
 from services.sink.ports import Kind
 from tests.sim.processors import RULES
-from tests.sim.trust import prove
-from tests.sim.users import NAMESPACE
-from tests.sim.world import World
-from tests.support.oracle import OracleRules, Verdicts, oracle
+from tests.sim.world import CALM_MS, World
 
-ORACLE = OracleRules(
-    window_ms=RULES.window_ms,
-    missed_windows=RULES.missed_windows,
-    grace_windows=RULES.grace_windows,
-    forget_windows=RULES.forget_windows,
-    brake_share=RULES.brake_share,
-    brake_release_share=RULES.brake_release_share,
-    brake_least=RULES.brake_least,
-)
 HALF_MS = RULES.window_ms // 2
 """No window that counts is shorter."""
+
+ALL_SEEN_MS = CALM_MS + 3_000
+"""By here the sink knows of every edit of a policy."""
 
 
 class Broken(Exception):  # noqa: N818 - what is broken is an invariant
@@ -53,11 +38,17 @@ class Registrations:
             taken = war["spec"]["workloadGroup"]
             if self.first.setdefault(uid, taken) != taken:
                 raise Broken(f"snapshot changed: {name} was {self.first[uid]}, is {taken}")
+            late = seen.type == "ADDED" and world.elapsed > ALL_SEEN_MS
+            if late and not world.users.allowing:
+                raise Broken(f"not admitted: {name} joined, and no policy allows it")
+            if outsider := _outsiders(world).get(name):
+                raise Broken(f"not admitted: {name} stands in Kubernetes, and is {outsider}")
             revision = war.get("status", {}).get("revision", -1)
             if revision < self.revisions.get(uid, -1):
                 raise Broken(f"went back: {name} was at {self.revisions[uid]}, is at {revision}")
             self.revisions[uid] = revision
-            if seen.type == "DELETED" and name not in told.removed and not world.users.did_away_with(war):
+            excused = world.users.did_away_with(war) or world.users.expelled
+            if seen.type == "DELETED" and name not in told.removed and not excused:
                 raise Broken(f"false removal: {name} was deleted, and nobody told that it was removed")
 
 
@@ -69,6 +60,7 @@ class Told:
         self.states: list[tuple[bytes, Workload]] = []
         """Every state once, as it was told first."""
         self._first: dict[tuple[bytes, int], Workload] = {}
+        self.newest: dict[bytes, Workload] = {}
         self.removed: set[str] = set()
         """Names of those who were ever told to be removed."""
 
@@ -81,13 +73,46 @@ class Told:
                     raise Broken(f"muster.workloads has what it must not have: {record}")
                 if (first := self._first.setdefault((record.key, state.revision), state)) is not state:
                     if first != state:
-                        raise Broken(f"told twice: {_name(record.key)} at {state.revision} was {first}, is {state}")
+                        raise Broken(f"told twice: {name_of(record.key)} at {state.revision} was {first}, is {state}")
                     continue
                 self.states.append((record.key, state))
+                self._follow(world, record.key, state)
                 if state.presence is Presence.REMOVED:
                     self.removed.add(state.workload.key.war_name)
                 if state.presence in {Presence.ABSENT, Presence.REMOVED, Presence.UNKNOWN}:
                     _deserved(world, record.key, state)
+
+    def _follow(self, world: World, key: bytes, state: Workload) -> None:
+        """Check who brought the state about: a forger never, another machine only if nobody lived there."""
+        before = self.newest.get(key)
+        if before is not None and state.revision < before.revision:
+            return
+        self.newest[key] = state
+        if state.verified is not None and any(key == liar.key for liar in world.intruders.liars):
+            raise Broken(f"forged: {name_of(key)} is {state.presence}, verified, and proved nothing")
+        # A session that began before the log named a trust bundle has no chain, and nothing in Kubernetes.
+        proven = state.verified is not None or (before is not None and before.verified is not None)
+        if proven and (state.partition, state.revision) in world.intruders.forged:
+            raise Broken(f"forged: {name_of(key)} became {state.presence} by a forged record at {state.revision}")
+        if before is None or before.verified is None or before.session == state.session:
+            return
+        if before.presence in LIVING and _owner(world, before.session) != _owner(world, state.session):
+            raise Broken(f"takeover: {name_of(key)} lived, and another machine took its place at {state.revision}")
+
+
+LIVING = {Presence.CONNECTED, Presence.UNKNOWN}
+
+
+def _owner(world: World, session: str) -> tuple[int, int] | None:
+    """Return which machine with which disk began a session; None for a thief."""
+    machines = [*world.agents, *world.intruders.machines]
+    return next(((number, m.began[session]) for number, m in enumerate(machines) if session in m.began), None)
+
+
+def _outsiders(world: World) -> dict[str, str]:
+    """Return what is said of those who must not be in Kubernetes, by the name that they would have there."""
+    said = ((world.intruders.liars, "without proof"), (world.intruders.strangers, "allowed by no policy"))
+    return {one.session.introduction.key.war_name: words for machines, words in said for one in machines}
 
 
 def _deserved(world: World, key: bytes, state: Workload) -> None:
@@ -101,110 +126,31 @@ def _deserved(world: World, key: bytes, state: Workload) -> None:
     for record in reversed(records[: state.revision]):
         event = decode_event(record.key, record.value)
         if isinstance(event, Resumed) and record.timestamp > verdict.timestamp - HALF_MS:
-            raise Broken(f"void window: {_name(key)} became {state.presence} at offset {state.revision}")
+            raise Broken(f"void window: {name_of(key)} became {state.presence} at offset {state.revision}")
         if record.timestamp <= since:
             break
         ours = isinstance(event, Heartbeat | Connect) and record.key == key and event.session == state.session
-        if ours and not _over(state) and _first_of_its_seq(records, record.offset, event, key):
+        forged = (state.partition, record.offset) in world.intruders.forged
+        news = ours and not forged and not _over(state)
+        if news and _first_of_its_seq(world, state.partition, record.offset, event, key):
             said = verdict.timestamp - record.timestamp
-            raise Broken(f"false verdict: {_name(key)} became {state.presence}, heard of {said} ms before")
+            raise Broken(f"false verdict: {name_of(key)} became {state.presence}, heard of {said} ms before")
 
 
 def _over(state: Workload) -> bool:
     return state.presence is Presence.REMOVED and "goodbye" in state.message
 
 
-def _first_of_its_seq(records: list[Any], offset: int, event: Any, key: bytes) -> bool:  # noqa: ANN401
+def _first_of_its_seq(world: World, partition: int, offset: int, event: Any, key: bytes) -> bool:  # noqa: ANN401
     """Whether nothing as new of its session was there before: duplicates and latecomers say nothing."""
-    for record in records[:offset]:
-        if record.key == key:
+    for record in world.log.part(EVENTS, partition).records[:offset]:
+        if record.key == key and (partition, record.offset) not in world.intruders.forged:
             earlier = decode_event(record.key, record.value)
             if getattr(earlier, "session", "") == event.session and getattr(earlier, "seq", -1) >= event.seq:
                 return False
     return True
 
 
-def _health(name: str, entry: Manifest | None, presence: Presence | None) -> Iterator[str]:
-    """Yield what is wrong with what istiod reads of an endpoint: traffic for the dead, or none for the living."""
-    if entry is None or presence in {None, Presence.UNKNOWN}:
-        return
-    healthy = [c["status"] for c in entry.get("status", {}).get("conditions", ()) if c["type"] == "Healthy"]
-    if healthy != [str(presence is Presence.CONNECTED)]:
-        yield f"endpoint: {name} is {presence} and its entry says Healthy={healthy}"
-
-
-def settled(world: World, told: Told) -> Iterator[str]:
-    """Yield what is wrong once everything had time to settle."""
-    records = {p: world.log.part(EVENTS, p).records for p in range(world.log.count)}
-    said = oracle(records, ORACLE, world.log.count, prove)
-    yield from _as_the_oracle(told, said)
-    for agent in world.agents:
-        state = said.final.get(agent.key)
-        presence = state.presence if state else None
-        place = (NAMESPACE, agent.session.introduction.key.war_name)
-        war = world.cluster.objects.get((Kind.WAR, *place))
-        entry = world.cluster.objects.get((Kind.ENTRY, *place))
-        name = _name(agent.key)
-        if agent.alive and presence is not Presence.CONNECTED:
-            yield f"liveness: {name} is alive and is {presence}"
-        if not agent.alive and presence is Presence.CONNECTED:
-            yield f"liveness: {name} is dead and is still connected"
-        if presence is Presence.ABSENT and not _braked(said):
-            yield f"endpoint: {name} is dead for more than the whole grace, and not removed"
-        if presence in {None, Presence.REMOVED} and (war or entry):
-            yield f"endpoint: {name} is {presence} and has a WAR or an entry"
-        if (war is None) != (entry is None):
-            yield f"endpoint: {name} has {'an entry and no WAR' if entry else 'a WAR and no entry'}"
-        yield from _health(name, entry, presence)
-        if war is not None and state is not None:
-            condition = next(c for c in war["status"]["conditions"] if c["type"] == "AgentConnected")
-            wanted = {Presence.CONNECTED: "True", Presence.UNKNOWN: "Unknown"}.get(state.presence, "False")
-            if (condition["status"], war["status"]["revision"]) != (wanted, state.revision):
-                yield f"cluster: {name} is {state.presence} at {state.revision}, its WAR says {war['status']}"
-        if agent.alive:
-            yield from _onboarded(world, agent, war)
-
-
-def _braked(said: Verdicts) -> bool:
-    """Whether a partition is braked: no grace passes there."""
-    return any(one.presence is Presence.UNKNOWN for one in said.final.values())
-
-
-def _onboarded(world: World, agent: Any, war: Any) -> Iterator[str]:  # noqa: ANN401
-    name = _name(agent.key)
-    registration = agent.session.registration
-    if war is None or agent.session.state is not State.REGISTERED or registration is None:
-        yield f"onboarding: {name} is alive, {agent.session.state.name}, its WAR is {'there' if war else 'not there'}"
-    elif registration.uid != war["metadata"]["uid"]:
-        yield f"onboarding: {name} was told of another WAR than it has"
-    elif agent.key in world.users.deleted:
-        uid, generation, session = world.users.deleted[agent.key]
-        if war["metadata"]["uid"] == uid or war["spec"]["workloadGroup"]["generation"] < generation:
-            yield f"onboarding: {name} did not join anew after its WAR was deleted"
-        if session == war["status"]["session"]:
-            yield f"onboarding: {name} has a WAR of the very session whose WAR was deleted"
-
-
-def _as_the_oracle(told: Told, said: Verdicts) -> Iterator[str]:
-    """Every state told is one that the oracle knows, and the newest of each workload is the oracle's last."""
-    known = {(t.partition, t.offset, t.key): t.state for t in said.transitions}
-    newest: dict[bytes, Workload] = {}
-    for key, state in told.states:
-        meant = known.get((state.partition, state.revision, key))
-        if meant is None or (meant.presence, meant.session, meant.reason, meant.since_ms, meant.window) != (
-            state.presence,
-            state.session,
-            state.reason,
-            int(state.since.timestamp() * 1000 + 0.5),
-            state.window,
-        ):
-            yield f"fold: {_name(key)} was told {state.presence} at {state.revision}, the oracle says {meant}"
-        if key not in newest or state.revision >= newest[key].revision:
-            newest[key] = state
-    for key, meant in said.final.items():
-        if key not in newest or newest[key].revision != meant.revision:
-            yield f"fold: the oracle's last of {_name(key)} is {meant.presence} at {meant.revision}, told was not that"
-
-
-def _name(key: bytes) -> str:
+def name_of(key: bytes) -> str:
+    """Return by which digits a workload is told."""
     return key.decode()[-3:]

@@ -7,6 +7,7 @@ from typing import Any
 from schemas.codec import decode_answer
 from schemas.events import Override, OverrideAction
 from schemas.names import CONTROL_KEY
+from schemas.policies import Enforcement
 from schemas.registrations import Registered
 from schemas.topics import EVENTS, REGISTRATIONS
 from services.sink.core.objects import Manifest
@@ -16,14 +17,18 @@ from tests.sim.log import Log, NotAnsweredError, at_once
 from tests.sim.sinks import Kubernetes
 from tests.support.policies import policy
 
-NAMESPACE, GROUP = "bookinfo", "ratings"
+NAMESPACE, GROUP, POLICY = "bookinfo", "ratings", "machines"
+NOBODY = "000000000000"
+"""An account that no machine of the world is of."""
 
 
 class Users:
     """Everybody but the sink who writes to Kubernetes, and what they did."""
 
-    def __init__(self, cluster: Kubernetes, log: Log) -> None:
-        self.cluster, self.log = cluster, log
+    def __init__(self, cluster: Kubernetes, log: Log, enforcement: Enforcement) -> None:
+        self.cluster, self.log, self.enforcement = cluster, log, enforcement
+        self.allowing = self.expelling = self.expelled = False
+        """Whether the world's machines may join now, whether who has joined may not stay, and whether that ever was."""
         self.uids: set[str] = set()
         """Of the WARs that were deleted, and of the groups."""
         self.deleted: dict[bytes, tuple[str, int, str]] = {}
@@ -41,7 +46,22 @@ class Users:
 
     def allow(self) -> None:
         """Let the world's machines join."""
-        self.cluster.put(Kind.POLICY, policy(NAMESPACE))
+        self.cluster.put(Kind.POLICY, policy(NAMESPACE, POLICY, enforcement=self.enforcement.value))
+        self.allowing, self.expelling = True, False
+
+    def forbid(self, *, entirely: bool) -> None:
+        """Let nobody join any more: delete the policy, or edit it so that it means others."""
+        self.allowing = False
+        if entirely:
+            self.expelling = False
+            if (Kind.POLICY, NAMESPACE, POLICY) in self.cluster.objects:
+                self.cluster.remove(Kind.POLICY, NAMESPACE, POLICY)
+            return
+        nobodys = {"aws": {"accounts": [NOBODY], "ec2": {}}}
+        others = [{"workloads": [nobodys], "onboardTo": [{"workloadGroupSelector": {}}]}]
+        self.cluster.put(Kind.POLICY, policy(NAMESPACE, POLICY, allow=others, enforcement=self.enforcement.value))
+        self.expelling = self.enforcement is Enforcement.CONTINUOUS
+        self.expelled = self.expelled or self.expelling
 
     def group(self) -> dict[str, Any] | None:
         found = self.cluster.objects.get((Kind.GROUP, NAMESPACE, GROUP))

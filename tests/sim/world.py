@@ -4,9 +4,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from random import Random
 
+from schemas.policies import Enforcement
 from schemas.topics import PRESENCE_CHANGELOG, REGISTRATIONS, WORKLOADS
 from tests.sim.agents import Agent
 from tests.sim.faults import STORM_MS, Fault
+from tests.sim.intruders import Intruders
 from tests.sim.log import Log
 from tests.sim.processors import LAG_MS, REFRESH_WINDOWS, RULES, SESSION_TIMEOUT_MS, Group, Processor
 from tests.sim.sinks import Kubernetes, Line, Sink
@@ -30,11 +32,13 @@ class World:
         rng = self.dice[0]
         self.log = Log(lambda: START_MS + self.elapsed, rng.choice((1, 2)))
         self.cluster = Kubernetes(NAMESPACE, uid=lambda: str(uuid.UUID(int=self.dice[1].getrandbits(128), version=4)))
-        self.users = Users(self.cluster, self.log)
+        enforcement = Random(f"enforcement/{seed}").choice(list(Enforcement))
+        self.users = Users(self.cluster, self.log, enforcement)
         self.users.make_group()
         self.users.allow()
         self.line = Line(self.cluster, self.dice[1])
         self.agents = [Agent(self.log, n, Random(f"agent/{n}/{seed}")) for n in range(rng.randint(1, 6))]
+        self.intruders = Intruders(self.log, seed)
         self.group = Group(self.log)
         # Where hours pass, so that what is old is compacted, everything is told again and again; elsewhere it is not.
         self.hours = rng.random() < 0.3
@@ -56,6 +60,7 @@ class World:
             self.later.pop(0)[2]()
         for agent in self.agents:
             agent.step()
+        self.intruders.step()
         self.group.step(self.processors)
         for processor in self.processors:
             processor.step()
@@ -115,6 +120,35 @@ class World:
                 self._set(one, "swap", 0.5, fault, 0.0)
             case "skew":
                 one.set_clock((fault.for_ms - 1000) * 3_600_000, 0.95 if fault.who % 2 else 1.05)
+            case "wipe":
+                one.wipe()
+                self._release_in_the_end()
+
+    def _twin(self, what: str, fault: Fault) -> None:
+        """Let another machine show the same identity: beside the living one, or while that is cut off and missed."""
+        one = self.agents[fault.who % len(self.agents)]
+        self._release_in_the_end()
+        if what == "start":
+            self.after(fault.for_ms, self.intruders.clone(one).kill)
+            return
+        self._set(one, "cut", value=True, fault=fault._replace(for_ms=6000), back=False)
+        self.after(4500, lambda: self.after(min(fault.for_ms, 1500), self.intruders.clone(one).kill))
+
+    def _forge(self, what: str, fault: Fault) -> None:
+        one = self.agents[fault.who % len(self.agents)]
+        if what == "steal":
+            self._release_in_the_end()
+        for wait in range(STEP_MS, fault.for_ms, 300):
+            self.after(wait, lambda: self.intruders.act(what, one))
+
+    def _release_in_the_end(self) -> None:
+        """Let people release the brakes: who has no tail of the session that is missed waits for them (ADR 0013)."""
+        self.after(CALM_MS + 6000 - self.elapsed, self.users.release)
+
+    def _policy(self, what: str, fault: Fault) -> None:
+        self.users.forbid(entirely=what == "delete")
+        if fault.for_ms < 6000:  # the longest: nobody allows anything again
+            self.after(fault.for_ms, self.users.allow)
 
     def _processor(self, what: str, fault: Fault) -> None:
         one = self.processors[fault.who % len(self.processors)]

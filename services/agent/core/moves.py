@@ -13,6 +13,7 @@ from schemas.registrations import Ended, RefusalReason, Refused, Registered
 from services.agent.core.chain import HashChain
 from services.agent.core.exchange import (
     Answered,
+    Beat,
     DrainSidecar,
     Exit,
     Input,
@@ -62,6 +63,10 @@ class AgentSession:
     refusal: Refused | None = None
     unanswered: bool = False
     foreign: str | None = None
+    ouster: str | None = None
+    """The latest session that was answered as the one which lives under our identity, and is not ours."""
+    ousted: bool = False
+    """Ours was not answered since."""
     used: frozenset[str] = frozenset()
     tails: tuple[str, ...] = ()
     continues: tuple[str, ...] = ()
@@ -107,10 +112,10 @@ def registered(before: AgentSession, moved: AgentSession, given: Answered, pacin
     """Take the registration; the same one told again is no news."""
     answer = given.answer
     if not isinstance(answer, Registered) or answer == before.registration:
-        return Step(moved)
+        return Step(replace(moved, ousted=False))
     words = f"registered as {answer.namespace}/{answer.name} (uid {answer.uid})"
     introduce = pacing.next_introduction(given.now_ms, given.chance)
-    joined = replace(moved, registration=answer, refusal=None, introduce_ms=introduce)
+    joined = replace(moved, ousted=False, registration=answer, refusal=None, introduce_ms=introduce)
     return Step(joined, (StartSidecar(answer), Notice(Topic.REGISTERED, words)))
 
 
@@ -118,9 +123,9 @@ def refused(before: AgentSession, moved: AgentSession, given: Answered, pacing: 
     """Go on without a registration: the answer may change, after introductions that come sooner where they matter."""
     answer = given.answer
     if not isinstance(answer, Refused) or answer == before.refusal:
-        return Step(moved)
+        return Step(replace(moved, ousted=False))
     notice = Notice(Topic.REFUSED, f"{answer.reason}: {answer.message}; it is tried again without a restart")
-    out = replace(moved, registration=None, refusal=answer)
+    out = replace(moved, ousted=False, registration=None, refusal=answer)
     if out.doubtful and not before.doubtful:
         soon = min(before.introduce_ms, pacing.next_retry(given.now_ms, 0, given.chance))
         out = replace(out, introduce_ms=soon, retries=0)
@@ -138,16 +143,33 @@ def ended(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pa
     return Step(over, (*drain(before), Wait(due, begin=True), Notice(Topic.ENDED, words)))
 
 
-def foreign(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pacing) -> Step:  # noqa: ARG001
-    """Say once that somebody else is answered under our key, and change nothing: agents don't fight."""
-    session = given.answer.session
-    if session in before.used or session == before.foreign:
+def foreign(before: AgentSession, moved: AgentSession, given: Answered, pacing: Pacing) -> Step:
+    """Say once that somebody else is answered under our key; if that one took our place, begin anew in a while."""
+    answer = given.answer
+    if answer.session in before.used:
         return Step(moved)
-    words = (
-        f"session {session} was answered under our identity: a predecessor's late answer, "
-        "or another agent runs with the same identity"
-    )
-    return Step(replace(moved, foreign=session), (Notice(Topic.SUPERSEDED, words),))
+    notices: tuple[Output, ...] = ()
+    if answer.session != before.foreign:
+        words = (
+            f"session {answer.session} was answered under our identity: a predecessor's late answer, "
+            "or another agent runs with the same identity"
+        )
+        notices = (Notice(Topic.SUPERSEDED, words),)
+    out = replace(moved, foreign=answer.session)
+    joined = not (isinstance(answer, Refused) and answer.reason in UNKNOWN_TO_PROCESSOR)
+    if joined and answer.session != before.ouster:
+        # Ours may be superseded, and is never heard again then; a predecessor's late answer is followed by ours.
+        soon = min(before.introduce_ms, pacing.next_retry(given.now_ms, 0, given.chance))
+        out = replace(out, ouster=answer.session, ousted=True, introduce_ms=soon)
+    return Step(out, notices)
+
+
+def begin_anew(before: AgentSession, moved: AgentSession, given: Beat, pacing: Pacing) -> Step:
+    """Give up a session in whose place another one lives: the next has its turn once that one is absent."""
+    due = pacing.next_attempt(given.now_ms, before.attempt, given.chance)
+    words = f"session {before.ouster} took our session's place; a new session begins in {due - given.now_ms} ms"
+    over = replace(moved, registration=None, ousted=False, due_ms=due, attempt=before.attempt + 1)
+    return Step(over, (*drain(before), Wait(due, begin=True), Notice(Topic.SUPERSEDED, words)))
 
 
 def leave(before: AgentSession, moved: AgentSession, given: Input, pacing: Pacing) -> Step:  # noqa: ARG001

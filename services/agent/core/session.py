@@ -21,6 +21,8 @@ class Kind(Enum):
 
     BEGIN = auto()
     BEAT = auto()
+    OUSTED = auto()
+    """A Beat of a session in whose place another one lives, when it would introduce itself again."""
     EARLY = auto()
     """A Begin or Beat before its time, or a Begin with a session id that was used before."""
     REGISTERED = auto()
@@ -54,6 +56,7 @@ def _live(state: State) -> Mapping[Kind, Cell]:
     return {
         Kind.BEGIN: Cell(state),
         Kind.BEAT: Cell(state, speaking.heartbeat),
+        Kind.OUSTED: Cell(_BACKOFF, moves.begin_anew),
         Kind.EARLY: Cell(state, moves.wait_again),
         Kind.REGISTERED: _TO_REGISTERED,
         Kind.REFUSED: _TO_REFUSED,
@@ -102,10 +105,14 @@ def classify(session: AgentSession, given: Input) -> Kind:
         case Begin(now_ms=now_ms, session=fresh):
             return Kind.EARLY if now_ms < session.due_ms or fresh in session.used else Kind.BEGIN
         case Beat(now_ms=now_ms):
-            return Kind.EARLY if now_ms < session.due_ms else Kind.BEAT
+            return Kind.EARLY if now_ms < session.due_ms else _classify_beat(session, now_ms)
         case Answered(answer=answer):
             return _classify_answer(session, answer)
     return Kind.STOP if isinstance(given, Stop) else Kind.FLUSHED
+
+
+def _classify_beat(session: AgentSession, now_ms: int) -> Kind:
+    return Kind.OUSTED if session.ousted and session.introduces(now_ms) else Kind.BEAT
 
 
 def _classify_answer(session: AgentSession, answer: object) -> Kind:

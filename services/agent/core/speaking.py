@@ -30,6 +30,7 @@ def connect(before: AgentSession, moved: AgentSession, given: Begin, pacing: Pac
         registration=None,
         refusal=None,
         unanswered=False,
+        ousted=False,
         used=before.used | {given.session},
         continues=before.tails,
         chain=chain,

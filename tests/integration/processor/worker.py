@@ -1,6 +1,6 @@
 """``muster processor`` with a mishap built in, started as a program: ``worker.py MISHAP RECORDS processor …``.
 
-It ends, fails or dawdles in the fold itself, at a record that the test chose: in the middle of a chunk. A dawdler hurries
+It ends, fails or dawdles in the fold itself, at a record that the test chose: in mid-chunk. A dawdler hurries
 once the file of the environment's ``HURRY`` exists: how long others take to join its group is not ours to guess.
 """
 

@@ -42,10 +42,10 @@ def notices(outputs: tuple[Output, ...]) -> list[str]:
 
 
 def beat_on(session: AgentSession, until_ms: int) -> tuple[AgentSession, list[Heartbeat], list[str]]:
-    """Give every heartbeat its time until ``until_ms``; return what was sent and said."""
+    """Give every heartbeat its time until then, or until the session is given up; return what was sent and said."""
     heartbeats: list[Heartbeat] = []
     said: list[str] = []
-    while session.due_ms <= until_ms:
+    while session.due_ms <= until_ms and session.state is not State.BACKOFF:
         session, outputs = step(session, Beat(session.due_ms, HALF), PACING)
         heartbeats += [event for event in sent(outputs) if isinstance(event, Heartbeat)]
         said += notices(outputs)
@@ -122,6 +122,28 @@ def test_an_answer_to_a_stranger_under_our_key_is_told_once_and_not_fought() -> 
     assert (session.state, notices(outputs)) == (State.REGISTERED, ["superseded"])
     _, outputs = step(session, Answered(30, HALF, answer_to(SECOND, "registered")), PACING)
     assert outputs == ()
+
+
+def test_a_session_whose_place_another_one_took_is_given_up_and_a_new_one_waits_for_its_turn() -> None:
+    """A superseded session is never heard again: its owner would be deaf until somebody restarts it."""
+    # The twin was refused at first, and told of; then our machine was away, and the twin had its turn.
+    refused = step(registered(), Answered(20, HALF, answer_to(SECOND, "duplicate")), PACING).session
+    taken, outputs = step(refused, Answered(30, HALF, answer_to(SECOND, "registered")), PACING)
+    assert outputs == ()
+    assert not refused.ousted
+    given_up, heartbeats, said = beat_on(taken, 30_000)
+    assert (given_up.state, given_up.registration, said) == (State.BACKOFF, None, ["superseded"])
+    assert {one.session for one in heartbeats} == {FIRST}
+    begun, outputs = step(given_up, Begin(given_up.due_ms, HALF, SESSIONS[2]), PACING)
+    assert sent(outputs) == [Connect(session=SESSIONS[2], seq=0, workload=INTRODUCTION)]
+    # The twin is answered again while it lives: once given way to, it is not given way to again.
+    assert not step(begun, Answered(40_000, HALF, answer_to(SECOND, "registered", "v")), PACING).session.ousted
+
+
+def test_an_answer_of_our_own_says_that_nobody_took_our_place() -> None:
+    ousted = step(registered(), Answered(20, HALF, answer_to(SECOND, "registered")), PACING).session
+    ours = step(ousted, Answered(30, HALF, answer_to(FIRST, "registered")), PACING).session
+    assert (ousted.ousted, ours.ousted, ours.state) == (True, False, State.REGISTERED)
 
 
 def test_a_late_answer_to_our_own_former_session_is_silent() -> None:

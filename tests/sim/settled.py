@@ -1,0 +1,124 @@
+"""What must hold once everything has settled: Kubernetes is the fold of the log, as the oracle folds it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from schemas.topics import EVENTS
+from schemas.workloads import Presence, Workload
+from services.agent.core.moves import State
+from services.sink.core.objects import Manifest
+from services.sink.ports import Kind
+from tests.sim.agents import Agent
+from tests.sim.invariants import Told, name_of
+from tests.sim.processors import RULES
+from tests.sim.trust import prove
+from tests.sim.users import NAMESPACE
+from tests.sim.world import World
+from tests.support.oracle import OracleRules, Verdicts, oracle
+
+ORACLE = OracleRules(
+    window_ms=RULES.window_ms,
+    missed_windows=RULES.missed_windows,
+    grace_windows=RULES.grace_windows,
+    forget_windows=RULES.forget_windows,
+    brake_share=RULES.brake_share,
+    brake_release_share=RULES.brake_release_share,
+    brake_least=RULES.brake_least,
+)
+
+
+def _health(name: str, entry: Manifest | None, presence: Presence | None) -> Iterator[str]:
+    """Yield what is wrong with what istiod reads of an endpoint: traffic for the dead, or none for the living."""
+    if entry is None or presence in {None, Presence.UNKNOWN}:
+        return
+    healthy = [c["status"] for c in entry.get("status", {}).get("conditions", ()) if c["type"] == "Healthy"]
+    if healthy != [str(presence is Presence.CONNECTED)]:
+        yield f"endpoint: {name} is {presence} and its entry says Healthy={healthy}"
+
+
+def settled(world: World, told: Told) -> Iterator[str]:
+    """Yield what is wrong once everything had time to settle."""
+    records = {p: world.log.part(EVENTS, p).records for p in range(world.log.count)}
+    said = oracle(records, ORACLE, world.log.count, prove)
+    yield from _as_the_oracle(told, said)
+    for agent in world.agents:
+        yield from _about(world, agent, said)
+    for stranger in world.intruders.strangers:
+        yield from _refused(world, stranger, None)
+
+
+def _about(world: World, agent: Agent, said: Verdicts) -> Iterator[str]:
+    """Yield what is wrong with one machine: with the verdict on it, and with its objects."""
+    state = said.final.get(agent.key)
+    presence = state.presence if state else None
+    place = (NAMESPACE, agent.session.introduction.key.war_name)
+    war = world.cluster.objects.get((Kind.WAR, *place))
+    entry = world.cluster.objects.get((Kind.ENTRY, *place))
+    name = name_of(agent.key)
+    if agent.alive and presence is not Presence.CONNECTED:
+        yield f"liveness: {name} is alive and is {presence}"
+    if not agent.alive and presence is Presence.CONNECTED:
+        yield f"liveness: {name} is dead and is still connected"
+    if presence is Presence.ABSENT and not _braked(said):
+        yield f"endpoint: {name} is dead for more than the whole grace, and not removed"
+    if presence in {None, Presence.REMOVED} and (war or entry):
+        yield f"endpoint: {name} is {presence} and has a WAR or an entry"
+    if (war is None) != (entry is None):
+        yield f"endpoint: {name} has {'an entry and no WAR' if entry else 'a WAR and no entry'}"
+    yield from _health(name, entry, presence)
+    if war is not None and state is not None:
+        condition = next(c for c in war["status"]["conditions"] if c["type"] == "AgentConnected")
+        wanted = {Presence.CONNECTED: "True", Presence.UNKNOWN: "Unknown"}.get(state.presence, "False")
+        if (condition["status"], war["status"]["revision"]) != (wanted, state.revision):
+            yield f"cluster: {name} is {state.presence} at {state.revision}, its WAR says {war['status']}"
+    if agent.alive:
+        yield from _onboarded(world, agent, war) if world.users.allowing else _refused(world, agent, war)
+
+
+def _braked(said: Verdicts) -> bool:
+    """Whether a partition is braked: no grace passes there."""
+    return any(one.presence is Presence.UNKNOWN for one in said.final.values())
+
+
+def _onboarded(world: World, agent: Any, war: Any) -> Iterator[str]:  # noqa: ANN401
+    name = name_of(agent.key)
+    registration = agent.session.registration
+    if war is None or agent.session.state is not State.REGISTERED or registration is None:
+        yield f"onboarding: {name} is alive, {agent.session.state.name}, its WAR is {'there' if war else 'not there'}"
+    elif registration.uid != war["metadata"]["uid"]:
+        yield f"onboarding: {name} was told of another WAR than it has"
+    elif agent.key in world.users.deleted:
+        uid, generation, session = world.users.deleted[agent.key]
+        if war["metadata"]["uid"] == uid or war["spec"]["workloadGroup"]["generation"] < generation:
+            yield f"onboarding: {name} did not join anew after its WAR was deleted"
+        if session == war["status"]["session"]:
+            yield f"onboarding: {name} has a WAR of the very session whose WAR was deleted"
+
+
+def _refused(world: World, agent: Agent, war: Manifest | None) -> Iterator[str]:
+    """Yield what is wrong with one whom no policy allows now: who had joined may have stayed, where policies say so."""
+    if war is not None and world.users.expelling:
+        yield f"not admitted: {name_of(agent.key)} stays in Kubernetes, and no policy allows it"
+    if war is None and agent.session.state is not State.REFUSED:
+        yield f"onboarding: {name_of(agent.key)} is not allowed, and is {agent.session.state.name}"
+
+
+def _as_the_oracle(told: Told, said: Verdicts) -> Iterator[str]:
+    """Every state told is one that the oracle knows, and the newest of each workload is the oracle's last."""
+    known = {(t.partition, t.offset, t.key): t.state for t in said.transitions}
+    newest: dict[bytes, Workload] = {}
+    for key, state in told.states:
+        meant = known.get((state.partition, state.revision, key))
+        if meant is None or (meant.presence, meant.session, meant.reason, meant.since_ms, meant.window) != (
+            state.presence,
+            state.session,
+            state.reason,
+            int(state.since.timestamp() * 1000 + 0.5),
+            state.window,
+        ):
+            yield f"fold: {name_of(key)} was told {state.presence} at {state.revision}, the oracle says {meant}"
+        if key not in newest or state.revision >= newest[key].revision:
+            newest[key] = state
+    for key, meant in said.final.items():
+        if key not in newest or newest[key].revision != meant.revision:
+            yield f"fold: {name_of(key)} ends {meant.presence} at {meant.revision} with the oracle, that was not told"
