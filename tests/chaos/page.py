@@ -27,7 +27,7 @@ PAGE = """# Real faults on real parts
 `make chaos` runs every part of Muster as a process of its own, with a real Kafka, a real Kubernetes API and a network
 between them that can be made worse, lets the faults happen one by one, and judges each verdict by the truth about the
 agents: who did it knows when each of them could be heard. This page is written by `make chaos WRITE=deploy/chaos.md`.
-A fault that is made again (`FAULTS=…`) replaces its own row, so the rows are of several runs.
+A fault that is made again (`FAULTS=…`) replaces its own row; without `FAULTS` all rows are of one run.
 
 {workloads} workloads, signed by a mint, with a link on every heartbeat (one each {heartbeat:g} s); windows of
 {window:g} s, absent after {missed} missed windows, removed {grace} windows later. With windows of 10 s what waits for
@@ -50,15 +50,13 @@ The machine was shared with other work, so look at the counts and at what a time
 
 {events:,} events of agents, {judged:,} verdicts, **{absents} false absents, {removals} false removals**.
 
-What these faults found in November 2026, all but the last mended and tested since:
+What these faults found in November 2026, the first two mended and tested since:
 
 - A cut inside a window let up to the brake's share be called absent one window before the brake held.
 - When the brake let go, who came back a window after most was called absent (14 of 120 in a thundering return).
-- On a machine with three times the work it has cores for, three faults did not end in time at first, with no false
-  verdict: a processor that awoke from its freeze could not drain within 10 s and ended with an error, agents were
-  back before all registrations said that they were away, and with 1,600 foreign registrations the killed sink was not
-  back in time. The first two were made again. The rows of `large-lists` and of the six faults after it are of an
-  earlier, quieter run, before the second finding was mended.
+- On a machine with three times the work it has cores for, three faults did not end in time, with no false verdict: a
+  processor that awoke from its freeze could not drain within 10 s and ended with an error, agents were back before all
+  registrations said that they were away, and with 1,600 foreign registrations the killed sink was not back in time.
 """
 
 
