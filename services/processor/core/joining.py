@@ -7,7 +7,7 @@ Where the log names no trust bundle, nothing is verified and every connect super
 from dataclasses import replace
 
 from schemas.codec import Rejection
-from schemas.credentials import Proof, Verified
+from schemas.credentials import Proof
 from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat, Introduction
 from schemas.rejected import RejectReason
 from schemas.workloads import Presence, Reason
@@ -15,6 +15,7 @@ from services.identity.core.verdict import Refusal
 from services.processor.core import roles
 from services.processor.core.book import Book
 from services.processor.core.chains import Commitment
+from services.processor.core.packed import Proven, pack
 from services.processor.core.record import Appended, Effect, Ignored, Rule
 from services.processor.core.rows import WorkloadRow
 from services.processor.core.trust import judge
@@ -44,11 +45,11 @@ def prove(book: Book, record: Appended, event: Connect | Heartbeat, effects: lis
         return
     key = record.key or b""
     workload, verified, chain = proven
-    book.seat(key, event.seq)
+    book.seat(row.key, event.seq)
     back = row.presence is not Presence.CONNECTED
     changed = replace(
         row,
-        workload=workload.to_json().decode(),
+        workload=pack(workload.to_json()),
         seq=event.seq,
         presence=Presence.CONNECTED,
         reason=Reason.ESTABLISHED,
@@ -90,7 +91,7 @@ def _join(
     kept = book.rules.superseded_kept
     row = WorkloadRow(
         partition=book.state.partition,
-        workload=workload.to_json().decode(),
+        workload=pack(workload.to_json()),
         session=event.session,
         seq=event.seq,
         presence=Presence.CONNECTED,
@@ -102,8 +103,9 @@ def _join(
         superseded=(*before.superseded, before.session)[-kept:] if before is not None else (),
         verified=verified,
         chain=chain,
+        key=key if before is None else before.key,
     )
-    book.seat(key, event.seq)
+    book.seat(row.key, event.seq)
     book.chains.forget(key)
     book.change(key, row, effects)
     roles.ask(book, key, event, effects)
@@ -111,7 +113,7 @@ def _join(
 
 def _proven(
     book: Book, record: Appended, event: Connect | Heartbeat, claimed: Introduction, effects: list[Effect]
-) -> tuple[Introduction, Verified | None, Commitment | None] | None:
+) -> tuple[Introduction, Proven | None, Commitment | None] | None:
     """Return the introduction with the identity that was proven, or None where it was not: the record is rejected."""
     if book.trusted is None:
         return claimed, None, None
@@ -121,7 +123,11 @@ def _proven(
         effects.append(book.reject(record, Rejection(RejectReason.NOT_VERIFIED, words)))
         return None
     workload = claimed.model_copy(update={"identity": found.identity})
-    return workload, found.verified, Commitment.of(event.proof.chain, event.seq, book.window)
+    return (
+        workload,
+        Proven.of(found.verified, record.timestamp),
+        Commitment.of(event.proof.chain, event.seq, book.window),
+    )
 
 
 def _may_supersede(before: WorkloadRow, proof: Proof | None) -> bool:

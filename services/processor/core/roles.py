@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from schemas.events import Connect, Heartbeat, Introduction, RoleChecked
+from schemas.events import Connect, Heartbeat, RoleChecked
 from schemas.identity import Identity
 from schemas.workloads import Presence
 from services.processor.core.book import Book
+from services.processor.core.packed import pack
 from services.processor.core.record import Appended, CheckRole, Effect, Ignored, Notice, NoticeKind, Rule
-from services.processor.core.rows import WorkloadRow
 
 
 def ask(book: Book, key: bytes, event: Connect | Heartbeat, effects: list[Effect]) -> None:
@@ -15,7 +15,7 @@ def ask(book: Book, key: bytes, event: Connect | Heartbeat, effects: list[Effect
     row = book.rows.get(key)
     if row is None or event.proof is None or event.proof.credential.iam_role is None or row.verified is None:
         return
-    ec2 = _identity(row).aws
+    ec2 = row.introduction().identity.aws
     if ec2 is not None and ec2.ec2 is not None and ec2.ec2.iam_role is None:
         effects.append(CheckRole(key, event.session, event.proof.credential.iam_role))
 
@@ -33,9 +33,9 @@ def apply(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
     if record.offset <= row.revision:
         if record.offset == row.revision and row.seated:
             # Nothing but this: where it stood before the open window says its history.
-            book.attendance.sheet[key] = row.seq
+            book.attendance.sheet[row.key] = row.seq
         return
-    told = Introduction.model_validate_json(row.workload)
+    told = row.introduction()
     aws = told.identity.aws
     if checked.role is None or aws is None or aws.ec2 is None or aws.account != checked.account:
         why = checked.message or f"the role is of account {checked.account}, the machine of another"
@@ -48,14 +48,10 @@ def apply(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
     highest = book.attendance.highest(key)
     changed = replace(
         row,
-        workload=workload.to_json().decode(),
+        workload=pack(workload.to_json()),
         seq=row.seq if highest is None else highest,
         revision=record.offset,
         window=book.window,
         seated=key in book.attendance.sheet,
     )
     book.change(key, changed, effects)
-
-
-def _identity(row: WorkloadRow) -> Identity:
-    return Introduction.model_validate_json(row.workload).identity

@@ -144,10 +144,11 @@ class Roll(Book):
             if beat is None:
                 return place
             seq, link, workload = beat
+            key = row.key  # the one object, so that tables compare no bytes and keep no copy
             seen = highest(key)
             if (
                 seq <= (row.seq if seen is None else seen)
-                or (workload is not None and (row.verified is None or workload != row.workload.encode()))
+                or (workload is not None and (row.verified is None or workload != row.text()))
                 or (row.chain is not None and not next_link(key, row.chain, seq, link))
             ):
                 return place
@@ -188,7 +189,7 @@ class Roll(Book):
         if row.presence is Presence.CONNECTED:
             last = self.attendance.last
             seq = event.seq if record.offset > row.revision else min(event.seq, row.seq)
-            last[record.key] = max(seq, last.get(record.key, 0))
+            last[row.key] = max(seq, last.get(row.key, 0))
 
     def _was_linked(self, key: bytes, row: WorkloadRow, event: Connect | Heartbeat) -> bool:
         """Tell whether an event of the living session showed its link when it was first folded."""

@@ -3,15 +3,16 @@
 One row per workload, written when its state changes, and one per partition, written at each tick.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
-from schemas.credentials import Verified
 from schemas.events import Introduction
 from schemas.message import instant
 from schemas.workloads import Presence, Reason, Workload
 from services.processor.core.chains import Commitment
+from services.processor.core.packed import Packed, StoredProof, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class WorkloadRow:
     """One workload; ``workload`` is its introduction as JSON, which the processor carries and does not read."""
 
     partition: int
-    workload: str
+    workload: Packed
     session: str
     seq: int
     """The highest sequence number of the session when this row was written."""
@@ -36,15 +37,25 @@ class WorkloadRow:
     away: int = 0
     """The roll (number of counted windows) at which it became absent, or was removed."""
     superseded: tuple[str, ...] = ()
-    verified: Verified | None = None
+    verified: StoredProof = None
     chain: Commitment | None = None
     seated: bool | None = None
     """Where the newest change was no act of the agent's: whether it had been heard in the window by then."""
+    key: Annotated[bytes, Field(exclude=True)] = b""
+    """Its key in the table; the one object that all have who know of the workload."""
+
+    def text(self) -> bytes:
+        """Return the introduction as it was told."""
+        return unpack(self.workload)
+
+    def introduction(self) -> Introduction:
+        """Return the introduction, read."""
+        return Introduction.model_validate_json(self.text())
 
     def outcome(self) -> bytes:
         """Return the message for ``muster.workloads``."""
         return Workload(
-            workload=Introduction.model_validate_json(self.workload),
+            workload=self.introduction(),
             session=self.session,
             presence=self.presence,
             reason=self.reason,
@@ -52,7 +63,7 @@ class WorkloadRow:
             since=instant(self.since),
             partition=self.partition,
             revision=self.revision,
-            verified=self.verified,
+            verified=None if self.verified is None else self.verified.told(),
             window=self.window,
         ).to_json()
 
@@ -116,4 +127,6 @@ def encode(row: WorkloadRow | PartitionRow) -> bytes:
 
 def decode(key: bytes, raw: bytes) -> WorkloadRow | PartitionRow:
     """Return a stored row. Raises pydantic.ValidationError for one that this version did not write: crash."""
-    return (_PARTITION if is_partition_key(key) else _WORKLOAD).validate_json(raw)
+    if is_partition_key(key):
+        return _PARTITION.validate_json(raw)
+    return replace(_WORKLOAD.validate_json(raw), key=key)

@@ -12,6 +12,7 @@ from schemas.workloads import Presence, Reason
 from services.processor.core import joining, roles
 from services.processor.core.book import Book
 from services.processor.core.chains import RENEWAL_WINDOWS, Commitment
+from services.processor.core.packed import pack
 from services.processor.core.record import Appended, Effect, Ignored, Rule
 from services.processor.core.rows import WorkloadRow
 
@@ -36,7 +37,7 @@ def _again(book: Book, key: bytes, offset: int, row: WorkloadRow) -> None:
     """Put a workload whose row was already stored where its newest record put it; older ones say nothing."""
     if offset == row.revision and row.seated is None:
         if row.presence is Presence.CONNECTED:
-            book.attendance.enter(key, row.seq)
+            book.attendance.enter(row.key, row.seq)
         else:
             book.attendance.leave(key)
 
@@ -70,28 +71,27 @@ def _own(book: Book, record: Appended, event: AgentEvent, effects: list[Effect],
     if book.trusted is not None and row.verified is None and event.workload is not None:
         joining.prove(book, record, event, effects, row)
     elif row.presence is Presence.CONNECTED and told == row.workload:
-        book.attendance.sheet[key] = event.seq
+        book.attendance.sheet[row.key] = event.seq
     else:
         _here(book, record, event, effects, replace(row, workload=told))
 
 
-def _told(workload: Introduction | None, row: WorkloadRow) -> str:
-    """Return the introduction as it is now: what was verified of it stays what it was."""
+def _told(workload: Introduction | None, row: WorkloadRow) -> bytes:
+    """Return the introduction as it is now, packed: what was verified of it stays what it was."""
     if workload is None:
         return row.workload
-    told = workload.to_json().decode()
-    if told == row.workload:
-        return told
+    told = workload.to_json()
+    if told == row.text():
+        return row.workload
     if row.verified is not None:
-        known = Introduction.model_validate_json(row.workload).identity
-        told = workload.model_copy(update={"identity": known}).to_json().decode()
-    return told
+        told = workload.model_copy(update={"identity": row.introduction().identity}).to_json()
+    return pack(told)
 
 
 def _here(book: Book, record: Appended, event: AgentEvent, effects: list[Effect], row: WorkloadRow) -> None:
     """Take an accepted sign of life of the current session that changes something."""
     key = record.key or b""
-    book.seat(key, event.seq)
+    book.seat(row.key, event.seq)
     changed = replace(
         row,
         seq=event.seq,
@@ -112,7 +112,7 @@ def _goodbye(book: Book, record: Appended, event: Disconnect, effects: list[Effe
     key = record.key or b""
     book.attendance.leave(key)
     book.chains.forget(key)
-    away = book.absent.setdefault(key, book.state.rolls)
+    away = book.absent.setdefault(row.key, book.state.rolls)
     changed = replace(
         row,
         seq=event.seq,

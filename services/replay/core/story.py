@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from schemas.codec import Rejection, decode_event
-from schemas.events import Event, Introduction, Tick
+from schemas.events import Event, Tick
 from schemas.names import CONTROL_KEY
 from schemas.workloads import Presence
 from services.processor.core.record import Appended, Effect, Ignored, Notice, Reject
@@ -142,7 +142,7 @@ class Teller:
 
     def _told(self, at: Place, event: Event, before: WorkloadRow | None, after: WorkloadRow) -> None:
         """Tell a change that an event of the workload brought."""
-        introduction = Introduction.model_validate_json(after.workload)
+        introduction = after.introduction()
         if before is None or before.session != after.session:
             number = self._sessions[-1].number + 1 if self._sessions else 1
             self._end_session(at, f"superseded by session {number}")

@@ -53,7 +53,7 @@ def heard(event: Event, before: WorkloadRow, told: Introduction) -> str:
         return f"the agent said goodbye: {event.reason}"
     if before.presence is not Presence.CONNECTED:
         return f"heard of again, in the same session; it was {before.presence}"
-    known = Introduction.model_validate_json(before.workload)
+    known = before.introduction()
     if machine(known) != machine(told):
         return f"registration changed: {machine(known)} → {machine(told)}"
     return "registration changed"
