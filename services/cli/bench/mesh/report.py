@@ -16,8 +16,8 @@ PAGE = """# Muster under load
 
 Every part is a process of its own, with a real Kafka and a real Kubernetes API, all on one machine:
 {machine}.
-Agents and the measuring client ran on it too, and other work shared it: compare ratios, not absolutes. Written on
-{date} by `muster bench load {cells} --steady {steady:g} --deletions {deletions} --write deploy/load.md`.
+Agents and the measuring client ran on it too: compare ratios, not absolutes. Written on {date} by
+`muster bench load {cells} --steady {steady:g} --join {join:g} --deletions {deletions} --write deploy/load.md`.
 
 The agents are signed by a mint, connect within {join:g} s, and show a link of their hash chain with every heartbeat.
 Windows hold two heartbeats; absent after 3 missed windows. The sink's write budget is {budget:g} writes/s. A *bare
