@@ -19,7 +19,7 @@ from services.sink.ports import Kind
 WRITES, RECORDS, LAG = "muster_sink_writes_total", "muster_processor_records_total", "muster_processor_lag"
 BARE = "bare consumer"
 MISSED_WINDOWS = 3
-WITHIN_S = 600.0
+WITHIN_S = 1200.0
 SETTLE_S = 5.0
 LOOK_S = 0.5
 BARE_WRITES, AT_ONCE = 400, 8
