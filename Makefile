@@ -53,8 +53,8 @@ format: install  ## let ruff rewrite
 bench: install  ## heartbeats per second beside a bare consumer and a per-record Faust agent
 	@$(MUSTER) bench processor
 
-sim: install  ## simulated worlds with faults: SEEDS=10000 of them, or SEED=N alone and in words
-	@$(MUSTER) sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
+sim: install  ## simulated worlds with faults: SEEDS=10000 of them, or SEED=N alone and in words; WRITE=deploy/simulation.md
+	@$(MUSTER) sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000) $(if $(WRITE),--write $(WRITE)))
 
 replays: install  ## simulated logs, recorded and replayed: SEEDS=1000 of them, each exactly what was live
 	@$(BIN)/python -m tests.sim.replayed --seeds $(or $(SEEDS),1000)

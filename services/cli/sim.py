@@ -22,6 +22,7 @@ def sim(
     first: Annotated[int, typer.Option(help="The first of them.", min=0)] = 0,
     seed: Annotated[int | None, typer.Option(help="Run this seed alone, and tell its faults.", min=0)] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes to run them in. [default: one per core]", min=1)] = None,
+    write: Annotated[Path | None, typer.Option(help="Write the page of many seeds to this file.")] = None,
     output: Annotated[str, typer.Option("-o", "--output", metavar="table|json", help="Form of the output.")] = "table",
 ) -> None:
     """Simulate whole worlds with faults, one a seed, and check that nothing is lost and nobody is falsely removed.
@@ -39,10 +40,12 @@ def sim(
         raise typer.BadParameter(f"-o {output}: expected one of table, json")
     command = _simulation()
     as_json = output == "json"
+    if seed is not None and write is not None:
+        raise typer.BadParameter("--write is of many seeds, and --seed is one")
     if seed is not None:
         held = command.one(seed, as_json=as_json)
     else:
-        held = command.many(range(first, first + seeds), jobs or os.cpu_count() or 1, as_json=as_json)
+        held = command.many(range(first, first + seeds), jobs or os.cpu_count() or 1, as_json=as_json, write=write)
     if not held:
         raise typer.Exit(EXIT_WRONG)
 

@@ -4,56 +4,21 @@ import json
 import multiprocessing
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from services.cli.progress import Meter
 from tests.sim.campaign import Outcome, run, shrink
+from tests.sim.figures import Figures
+from tests.sim.page import page
 
 BATCH = 20
 """Seeds that a process is given at once: about two seconds."""
-FALSE = ("false verdict", "void window", "false removal")
-
-
-@dataclass
-class Figures:
-    """What came of many seeds."""
-
-    seeds: int = 0
-    events: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    broken: dict[int, str] = field(default_factory=dict)
-
-    def take(self, outcome: Outcome) -> None:
-        """Count one seed in."""
-        self.seeds += 1
-        self.events += outcome.events
-        self.faults.update(fault.kind for fault in outcome.faults)
-        self.verdicts.update(outcome.verdicts)
-        if outcome.broken:
-            self.broken[outcome.seed] = outcome.broken
-
-    def printed(self, seconds: float, jobs: int) -> dict[str, object]:
-        """Return the figures by the names under which they are printed."""
-        return {
-            "seeds": self.seeds,
-            "seconds": round(seconds, 1),
-            "jobs": jobs,
-            "seedsPerSecond": round(self.seeds / seconds, 1),
-            "events": self.events,
-            "faultsInjected": self.faults.total(),
-            "faults": dict(sorted(self.faults.items())),
-            "transitions": self.verdicts.total(),
-            "verdicts": dict(sorted(self.verdicts.items())),
-            "falseVerdicts": sum(words.startswith(FALSE) for words in self.broken.values()),
-            "failedSeeds": {str(seed): words for seed, words in sorted(self.broken.items())},
-        }
 
 
 def one(seed: int, *, as_json: bool) -> bool:
@@ -67,8 +32,11 @@ def one(seed: int, *, as_json: bool) -> bool:
     return not outcome.broken
 
 
-def many(numbers: range, jobs: int, *, as_json: bool) -> bool:
-    """Run seeds in so many processes, and tell of each that fails at once. Return whether all held."""
+def many(numbers: range, jobs: int, *, as_json: bool, write: Path | None = None) -> bool:
+    """Run seeds in so many processes, and tell of each that fails at once. Return whether all held.
+
+    ``write`` is where the page of them goes.
+    """
     began = time.monotonic()
     figures = Figures()
     errors = Console(stderr=True)
@@ -79,8 +47,16 @@ def many(numbers: range, jobs: int, *, as_json: bool) -> bool:
                 meter.hide()
                 _tell(outcome, errors)
             meter(figures.seeds, len(numbers))
-    _print(figures.printed(time.monotonic() - began, jobs), as_json=as_json)
+    seconds = time.monotonic() - began
+    _print(figures.printed(seconds, jobs), as_json=as_json)
+    if write is not None:
+        write.write_text(page(figures, seconds, jobs, _told(numbers), datetime.now(UTC).date()))
     return not figures.broken
+
+
+def _told(numbers: range) -> str:
+    first = f"--first {numbers.start} " if numbers.start else ""
+    return f"{first}--seeds {len(numbers)}"
 
 
 def _outcomes(numbers: range, jobs: int) -> Iterator[Outcome]:

@@ -5,19 +5,25 @@ from typing import Any
 
 import pytest
 
+from schemas.credentials import CredentialReason, Verified
 from schemas.events import Connect, Resumed, Tick
+from schemas.message import instant
 from services.agent.core import moves
 from services.agent.core import session as agent_session
+from services.identity.core.verdict import Accepted, Refusal
 from services.processor.changelog import Changelog
 from services.processor.core import joining, roll, session, verdict
 from services.processor.core.attendance import Attendance
+from services.processor.core.chains import Chains
 from services.processor.core.rows import PartitionRow
 from services.processor.ownership import Ownership
 from services.processor.refresh import Refresh
 from services.sink.core import plan
 from services.sink.core.actions import UpdateWar
+from services.sink.core.admission import Admitted
 from services.sink.core.snapshot import current, snapshot
 from services.sink.state import State
+from tests.sim.campaign import run
 
 Patch = pytest.MonkeyPatch
 
@@ -168,6 +174,51 @@ def tick_of_another_window(patch: Patch) -> None:
     patch.setattr(verdict, "close_window", close)
 
 
+def links_unchecked(patch: Patch) -> None:
+    """Whoever names a session speaks for it: no event need show the link of its chain."""
+    patch.setattr(Chains, "next_link", lambda *_: True)
+    patch.setattr(Chains, "shown", lambda *_: True)
+
+
+def living_session_superseded(patch: Patch) -> None:
+    """Whoever shows the credential takes a living session's place, without the last link of its chain."""
+    patch.setattr(joining, "_may_supersede", lambda *_: True)
+
+
+def credential_unchecked(patch: Patch) -> None:
+    """Whoever shows any credential is believed to be who they claim to be."""
+
+    def judge(_trust: Any, bundle: str, event: Any, timestamp: int) -> Accepted | Refusal:  # noqa: ANN401
+        if event.workload is None or event.proof is None:
+            return Refusal(CredentialReason.MISSING, "")
+        return Accepted(event.workload.identity, Verified(method="jwt", key="", bundle=bundle, at=instant(timestamp)))
+
+    patch.setattr(joining, "judge", judge)
+
+
+def policy_ignored(patch: Patch) -> None:
+    """The sink admits everybody into a group that exists."""
+
+    whole = plan.admit
+
+    def admit(workload: Any, group: Any, policies: Any, **namespace: Any) -> Any:  # noqa: ANN401
+        return Admitted(group) if group is not None else whole(workload, group, policies, **namespace)
+
+    patch.setattr(plan, "admit", admit)
+
+
+def nobody_expelled(patch: Patch) -> None:
+    """Who has joined may stay, also where policies are enforced continuously."""
+    patch.setattr(plan, "expelled", lambda *_: None)
+
+
+def place_not_won_back(patch: Patch) -> None:
+    """An agent in whose place another one lives speaks on in a session that nobody hears."""
+    for state in moves.LIVE:
+        row = agent_session.TABLE[state]
+        patch.setitem(agent_session.TABLE, state, {**row, agent_session.Kind.OUSTED: row[agent_session.Kind.BEAT]})
+
+
 MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     no_session_fence,
     no_void_window,
@@ -184,4 +235,23 @@ MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     late_rows_restored,
     late_states_applied,
     tick_of_another_window,
+    links_unchecked,
+    living_session_superseded,
+    credential_unchecked,
+    policy_ignored,
+    nobody_expelled,
+    place_not_won_back,
 )
+
+FIRST = {"commit_ahead_of_apply": 25, "never_told_again": 340, "nobody_expelled": 80, "place_not_won_back": 45}
+"""Where to begin to look, for those whose circumstances are rare: minutes of worlds before it show nothing."""
+WITHIN = 400
+"""Seeds in which each must be caught."""
+
+
+def caught(mutation: Callable[[Patch], None]) -> int | None:
+    """Return the first seed of a world that does not survive it."""
+    first = FIRST.get(mutation.__name__, 0)
+    with Patch.context() as patch:
+        mutation(patch)
+        return next((seed for seed in range(first, first + WITHIN) if run(seed).broken), None)
