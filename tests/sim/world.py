@@ -166,8 +166,9 @@ class World:
                 self._begin_anew(self.agents[fault.who % len(self.agents)])
                 self.after(2 * SESSION_TIMEOUT_MS, lambda: self._begin_anew(*self.agents))
                 self._relic(one, 160, survived=fault.who >= 3)
-            case "torn":
+            case "torn":  # with something to tell, and nothing told after it that would hide the loss
                 self._set(one, "torn", value=True, fault=fault._replace(for_ms=3000), back=False)
+                self.after(2 * STEP_MS, lambda: self._begin_anew(self.agents[fault.who % len(self.agents)]))
                 self.after(3000 + min(fault.for_ms, 3000), lambda: _revive(one))
             case "twin":  # a zombie goes on, and its successor falls behind: each counts windows for itself
                 self._set(one, "deaf", value=True, fault=fault._replace(for_ms=6000), back=False)
