@@ -18,9 +18,8 @@ from services.processor.core.chains import Chains
 from services.processor.core.rows import PartitionRow
 from services.processor.ownership import Ownership
 from services.processor.refresh import Refresh
-from services.sink.core import plan
+from services.sink.core import admission, plan
 from services.sink.core.actions import UpdateWar
-from services.sink.core.admission import Admitted
 from services.sink.core.snapshot import current, snapshot
 from services.sink.state import State
 from tests.sim.campaign import run
@@ -199,10 +198,10 @@ def credential_unchecked(patch: Patch) -> None:
 def policy_ignored(patch: Patch) -> None:
     """The sink admits everybody into a group that exists."""
 
-    whole = plan.admit
+    whole = admission.admit
 
     def admit(workload: Any, group: Any, policies: Any, **namespace: Any) -> Any:  # noqa: ANN401
-        return Admitted(group) if group is not None else whole(workload, group, policies, **namespace)
+        return admission.Admitted(group) if group is not None else whole(workload, group, policies, **namespace)
 
     patch.setattr(plan, "admit", admit)
 
@@ -243,7 +242,7 @@ MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     place_not_won_back,
 )
 
-FIRST = {"commit_ahead_of_apply": 25, "never_told_again": 340, "nobody_expelled": 80, "place_not_won_back": 45}
+FIRST = {"commit_ahead_of_apply": 25, "nobody_expelled": 80, "place_not_won_back": 45}
 """Where to begin to look, for those whose circumstances are rare: minutes of worlds before it show nothing."""
 WITHIN = 400
 """Seeds in which each must be caught."""
