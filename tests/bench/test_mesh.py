@@ -82,7 +82,7 @@ OUTCOME = Outcome(
 
 def test_the_page_has_a_column_to_a_cell_and_says_how_it_was_made() -> None:
     page = report.page([OUTCOME, OUTCOME], TICKS, Plan(20, 5, 100, 1000), date(2026, 11, 23))
-    assert "`muster bench load 1000x2 1000x2 --steady 20 --deletions 100 --write deploy/load.md`" in page
+    assert "`muster bench load 1000x2 1000x2 --steady 20 --join 5 --deletions 100 --write deploy/load.md`" in page
     assert "|  | 1,000 every 2 s | 1,000 every 2 s |\n| --- | --- | --- |" in page
     assert "0.2 ms for 1,000, 1.4 ms for 10,000." in page
     assert "| heartbeats/s held, of those due | 500 of 500 | 500 of 500 |" in page

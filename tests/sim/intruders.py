@@ -99,6 +99,9 @@ class Intruders:
         """Write again what somebody has said under this key, byte by byte."""
         if records := [record for record, _ in victim.said()]:
             one = self.rng.choice(records)
+            offset = self.log.part(EVENTS, victim.partition).end
+            if (victim.partition, one.offset) in self.forged:
+                self.forged.add((victim.partition, offset))
             with suppress(NotAnsweredError):
                 self.log.append(EVENTS, victim.partition, one.key, one.value)
 

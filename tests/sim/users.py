@@ -33,7 +33,7 @@ class Users:
         """Of the WARs that were deleted, and of the groups."""
         self.deleted: dict[bytes, tuple[str, int, str]] = {}
         """Of each workload the WAR that was deleted last: its uid, the group's generation then, and the session that
-        had been told of it (empty where none had)."""
+        had been told of it and must end (empty where none had)."""
 
     def did_away_with(self, war: Manifest) -> bool:
         """Whether a WAR is gone because somebody deleted it, or its group."""
@@ -62,6 +62,9 @@ class Users:
         self.cluster.put(Kind.POLICY, policy(NAMESPACE, POLICY, allow=others, enforcement=self.enforcement.value))
         self.expelling = self.enforcement is Enforcement.CONTINUOUS
         self.expelled = self.expelled or self.expelling
+        if self.expelling:
+            # Nobody can tell any more who did away with a WAR: its session is refused, and may join again as it is.
+            self.deleted = {key: (uid, generation, "") for key, (uid, generation, _) in self.deleted.items()}
 
     def group(self) -> dict[str, Any] | None:
         found = self.cluster.objects.get((Kind.GROUP, NAMESPACE, GROUP))
@@ -99,6 +102,7 @@ class Users:
             told = [r.value for r in self.log.read(REGISTRATIONS, agent.partition, 0) if r.key == agent.key and r.value]
             answer = decode_answer(told[-1]) if told else None
             session = answer.session if isinstance(answer, Registered) and answer.uid == uid else ""
+            session = "" if self.expelling else session
             self.deleted[agent.key] = (uid, group["metadata"]["generation"], session)
             self.cluster.remove(Kind.WAR, NAMESPACE, name)
 
