@@ -16,7 +16,7 @@ from schemas.message import VERSION, Message
 from schemas.names import CONTROL_KEY, parse_key
 from schemas.registrations import Answer, Ended, Refused, Registered
 from schemas.rejected import RejectReason
-from schemas.removals import Removal, Restore
+from schemas.removals import Release, Removal, Restore
 from schemas.workloads import Workload
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -26,6 +26,7 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="t
 _WORKLOAD: TypeAdapter[Workload] = TypeAdapter(Workload)
 _REMOVAL: TypeAdapter[Removal] = TypeAdapter(Removal)
 _RESTORE: TypeAdapter[Restore] = TypeAdapter(Restore)
+_RELEASE: TypeAdapter[Release] = TypeAdapter(Release)
 _ANSWER: TypeAdapter[Registered | Refused | Ended] = TypeAdapter(Answer)
 
 _validate_event = _EVENT.validator.validate_json
@@ -120,6 +121,15 @@ def decode_restore(value: bytes) -> Restore | Rejection:
     except ValidationError as error:
         return _rejection(value, error, ("restore",))
     return _untold(restore) or restore
+
+
+def decode_release(value: bytes) -> Release | Rejection:
+    """Return the order in a record of ``muster.restores`` with the control records' key, or why there is none."""
+    try:
+        release = _RELEASE.validate_json(value)
+    except ValidationError as error:
+        return _rejection(value, error, ("release",))
+    return _untold(release) or release
 
 
 def _untold(message: Message) -> Rejection | None:

@@ -45,6 +45,20 @@ class Removal(Message):
         return WorkloadKey(self.namespace, self.spec.workload_group.name, self.spec.identity.name)
 
 
+class Release(Message):
+    """An operator's word that all who are silent are gone, for a time: the sink doubts no observer (ADR 0016).
+
+    Its key is that of control records, since it is of no workload.
+    """
+
+    v: Literal[1] = 1
+    type: Literal["release"] = "release"
+    who: Short
+    why: Words
+    for_seconds: Annotated[int, Field(ge=1, le=int(LONGEST_RESTORE.total_seconds()))]
+    """Counted from the broker's time of this record."""
+
+
 class Restore(Message):
     """An operator's order to bring the WorkloadEntry of a removed workload back, for a time."""
 

@@ -28,6 +28,8 @@ class ConditionType(StrEnum):
     GROUP_CURRENT = "WorkloadGroupCurrent"
     DUPLICATE_IDENTITY = "DuplicateIdentity"
     """True while another machine shows the same identity."""
+    REMOVAL_SUSPENDED = "RemovalSuspended"
+    """True while so much of the fleet is silent that nothing is taken from the silent."""
     ALLOWED = "AllowedByPolicy"
     """False where today's policies would refuse the workload."""
 

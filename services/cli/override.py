@@ -7,7 +7,9 @@ import typer
 
 from schemas.events import Override, OverrideAction
 from schemas.names import CONTROL_KEY, WorkloadKey
+from schemas.removals import Release
 from schemas.topics import EVENTS
+from services.cli import release
 from services.cli.asking import Who, Why, Yes, agreed, signed
 from services.cli.options import Assignments, Config, Servers, settings_of
 from services.runtime.config import KafkaSettings, ServiceSettings
@@ -15,6 +17,7 @@ from services.runtime.kafka import answered, close, partition_count, producer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+RELEASE = "release-removals"
 ACTIONS = {
     "release-brake": OverrideAction.RELEASE_BRAKE,
     "hold-removals": OverrideAction.HOLD_REMOVALS,
@@ -24,7 +27,7 @@ ACTIONS = {
 
 @app.command(epilog="Exit codes: 0 written; 1 not agreed to, nothing was written; 2 wrong usage, or nobody to ask.")
 def override(
-    action: Annotated[str, typer.Argument(metavar="|".join(ACTIONS), help="What to order.")],
+    action: Annotated[str, typer.Argument(metavar="|".join((*ACTIONS, RELEASE)), help="What to order.")],
     why: Why,
     group: Annotated[
         str | None, typer.Option("--group", metavar="NAMESPACE/GROUP", help="Only workloads of this group.")
@@ -34,6 +37,10 @@ def override(
         typer.Option("-p", "--partition", min=0, help="Only this partition; may be repeated."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every partition, every group.")] = False,
+    lasting: Annotated[
+        str | None,
+        typer.Option("--for", metavar="DURATION", help="release-removals: how long, like 90m. [default: 1h]"),
+    ] = None,
     who: Who = None,
     yes: Yes = False,
     servers: Servers = None,
@@ -49,6 +56,9 @@ def override(
 
     resume-removals: --all lifts the holds of groups too; --group lifts only that group's.
 
+    release-removals: to the sink, which takes nothing from the silent while most of the fleet is silent: all who are
+    silent are gone, and whoever is over its grace is removed. Give --all.
+
     For example:
 
       muster override hold-removals --group bookinfo/ratings --why "the racks are being moved"
@@ -57,15 +67,23 @@ def override(
 
       muster override release-brake --partition 3 --why "datacenter b is really gone"
     """
-    if action not in ACTIONS:
-        raise typer.BadParameter(f"{action}: expected one of {', '.join(ACTIONS)}")
+    if action not in {*ACTIONS, RELEASE}:
+        raise typer.BadParameter(f"{action}: expected one of {', '.join((*ACTIONS, RELEASE))}")
     if sum(map(bool, (group, partitions, everything))) != 1:
         raise typer.BadParameter("give one of --group, --partition and --all")
     if group is not None:
         _check(group, ACTIONS[action])
     who, why = signed(who, why)
-    order = Override(action=ACTIONS[action], who=who, why=why, scope=group)
     kafka = settings_of(ServiceSettings, "override", config, servers, assignments).kafka
+    if action == RELEASE:
+        if not everything:
+            raise typer.BadParameter("the whole fleet is doubted or none of it: release-removals is for --all")
+        length = release.lasting(lasting or "1h")
+        asyncio.run(release.write(kafka, Release(who=who, why=why, for_seconds=int(length.total_seconds())), yes=yes))
+        return
+    if lasting is not None:
+        raise typer.BadParameter(f"--for is for {RELEASE}: what is ordered of the roll call stands until it is lifted")
+    order = Override(action=ACTIONS[action], who=who, why=why, scope=group)
     asyncio.run(_write(kafka, order, partitions, yes=yes))
 
 

@@ -10,7 +10,7 @@ from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, Ro
 from schemas.message import Message
 from schemas.registrations import Ended, Refused, Registered
 from schemas.rejected import Rejected
-from schemas.removals import Removal, Restore
+from schemas.removals import Release, Removal, Restore
 from schemas.workloads import Workload
 from services.cli.options import EXIT_WRONG
 
@@ -30,6 +30,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Rejected,
     Removal,
     Restore,
+    Release,
 )
 """Every message that stands in a topic."""
 

@@ -36,7 +36,7 @@ class Sink:
     def __init__(self, settings: SinkSettings, cluster: Cluster, health: Health) -> None:
         self.settings = settings
         self.health = health
-        self.state = State()
+        self.state = State(settings.fleet.limits())
         self.queue = WorkQueue()
         self.records = Records(settings.kafka, self.state, health)
         self.watches = [Watch(cluster, kind, self.state, self.concern) for kind in Kind]
@@ -48,9 +48,24 @@ class Sink:
         self._log = structlog.get_logger()
 
     def concern(self, keys: Iterable[bytes]) -> None:
-        """Have the workloads of these keys looked at."""
+        """Have the workloads of these keys looked at, and see what all of them together say of their observer."""
         for key in keys:
             self.queue.add(key)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """Doubt the observer of the fleet, or believe it again; whom that concerns is looked at."""
+        fleet = self.state.fleet
+        if fleet.judge(datetime.now(UTC)):
+            told = {"silent": len(fleet.silent), "there": len(fleet.here)}
+            if fleet.holding:
+                words = "so many are silent that their observer is doubted: nothing is taken from them"
+                self._log.warning(words, **told, release="muster override release-removals")
+            else:
+                self._log.info("what is said of the silent is believed again", **told)
+            metrics.DOUBTED.set(fleet.holding)
+            for key in fleet.silent:
+                self.queue.add(key)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Catch up, then go on until told to stop; what is being reconciled then is finished."""
@@ -84,6 +99,7 @@ class Sink:
         await self.records.catch_up()
         following = [asyncio.create_task(watch.follow(self.health)) for watch in self.watches]
         await asyncio.gather(*(watch.listed.wait() for watch in self.watches))
+        self.state.fleet.settle(self.state.was_silent)
         self.concern(self.state.keys_known())
         self.refusals.adopt(self.state.keys_known())
         return following
@@ -129,6 +145,8 @@ class Sink:
         while True:
             await asyncio.sleep(OBSERVE_S)
             metrics.QUEUE.set(len(self.queue))
+            metrics.SILENT.set(len(self.state.fleet.silent))
+            self._weigh()
             orphans = self.state.orphans()
             metrics.ORPHANS.set(len(orphans))
             if orphans != told:

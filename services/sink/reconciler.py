@@ -11,6 +11,7 @@ import structlog
 
 from schemas.names import parse_key
 from schemas.removals import Removal
+from schemas.workloads import Presence
 from services.sink import metrics
 from services.sink.core.actions import (
     Action,
@@ -94,6 +95,8 @@ class Reconciler:
         if whose is None:  # pragma: no cover - the state takes no such key
             raise AssertionError(f"{key!r} is no workload's key")
         observed = self.state.observed(whose)
+        if observed.war is None and (wanted is None or wanted.presence is Presence.REMOVED):
+            self.state.fleet.carried_out(key)
         if wanted is None:
             return forget(answer, observed, self.now(), restored)
         return plan(wanted, answer, observed, self.now(), restored)

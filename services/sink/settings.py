@@ -1,11 +1,13 @@
 """Settings of the sink."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from services.runtime.config import Section, ServiceSettings
+from services.sink.core.fleet import Limits
 
 
 class AttemptSettings(Section):
@@ -19,6 +21,24 @@ class AttemptSettings(Section):
     """One is deleted so long after the last attempt."""
     duplicate_shown_seconds: Annotated[float, Field(ge=1, le=86400)] = 300.0
     """The condition DuplicateIdentity stays for so long after another machine was refused."""
+
+
+class FleetSettings(Section):
+    """When so much of the fleet is silent that its observer is doubted (ADR 0016)."""
+
+    silent_share: Annotated[float, Field(gt=0, le=1)] = 0.55
+    """Nothing is taken from the silent where they are more than this share of all who did not say goodbye."""
+    silent_least: Annotated[int, Field(ge=1, le=1_000_000)] = 3
+    """At least so many; fewer may just be dead."""
+    release_share: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Until no more than this share of those who were silent is."""
+    respite_seconds: Annotated[float, Field(ge=0, le=86400)] = 60.0
+    """And so long after that, for those who come back later than most."""
+
+    def limits(self) -> Limits:
+        """Return what the core is told."""
+        respite = timedelta(seconds=self.respite_seconds)
+        return Limits(self.silent_share, self.silent_least, self.release_share, respite)
 
 
 class SinkSettings(ServiceSettings):
@@ -40,5 +60,6 @@ class SinkSettings(ServiceSettings):
     resync_seconds: Annotated[float, Field(ge=1, le=86400)] = 300.0
     """How often every workload is looked at again, in case anything was missed."""
     attempts: AttemptSettings = AttemptSettings()
+    fleet: FleetSettings = FleetSettings()
     drain_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
     """How long what is being reconciled may take after SIGTERM."""

@@ -1,19 +1,21 @@
 """What the sink knows: what is wanted, what was answered, what is observed, all by the workload's key."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from schemas.codec import Rejection, decode_answer, decode_restore, decode_workload
-from schemas.names import WorkloadKey, parse_key
+from schemas.codec import Rejection, decode_answer, decode_release, decode_restore, decode_workload
+from schemas.names import CONTROL_KEY, WorkloadKey, parse_key
 from schemas.registrations import Refused
 from schemas.rejected import RejectReason
 from schemas.workloads import Workload
 from services.sink.core.actions import Answered
 from services.sink.core.duplicate import Duplicate
+from services.sink.core.fleet import Fleet, Limits
 from services.sink.core.objects import Entry, Group, Manifest, War
 from services.sink.core.plan import Observed
 from services.sink.core.policy import Policy
 from services.sink.core.undo import Restored
+from services.sink.core.war import said_goodbye
 from services.sink.ports import Kind
 
 REMEMBERED = 10_000
@@ -35,7 +37,9 @@ class Told(NamedTuple):
 class State:
     """The newest of everything; filled by the readers and the watches."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        """``limits`` are those of the doubt about the whole fleet."""
+        self.fleet = Fleet(limits)
         self.wanted: dict[bytes, Workload] = {}
         self.answered: dict[bytes, Answered] = {}
         self.told: dict[tuple[WorkloadKey, str], Told] = {}
@@ -59,6 +63,7 @@ class State:
         if value is None:
             self.wanted.pop(key, None)
             self.duplicates.pop(key, None)
+            self.fleet.take(key, None)
             return None
         state = decode_workload(value)
         if isinstance(state, Rejection):
@@ -71,6 +76,7 @@ class State:
             state.revision > known.revision if state.partition == known.partition else state.since >= known.since
         ):
             self.wanted[key] = state
+            self.fleet.take(key, state)
             self._index(key, parsed)
         return None
 
@@ -99,6 +105,8 @@ class State:
 
     def take_restore(self, key: bytes, value: bytes | None, time: datetime) -> Rejection | None:
         """Take a record of muster.restores, written at broker ``time``; return why it is none."""
+        if key == CONTROL_KEY:
+            return self._take_release(value, time)
         if value is None:
             self.restores.pop(key, None)
             return None
@@ -112,6 +120,19 @@ class State:
         self.restores[key] = Restored(order, time)
         self._index(key, order.removal.key)
         return None
+
+    def _take_release(self, value: bytes | None, time: datetime) -> Rejection | None:
+        release = decode_release(value) if value is not None else None
+        if isinstance(release, Rejection):
+            return release
+        self.fleet.released_until = None if release is None else time + timedelta(seconds=release.for_seconds)
+        return None
+
+    def was_silent(self, key: bytes) -> bool:
+        """Whether a workload that was removed is still registered, and not for a goodbye."""
+        whose = parse_key(key)
+        war = self.observed(whose).war if whose is not None else None
+        return war is not None and not said_goodbye(war)
 
     def replace(self, kind: Kind, items: list[Manifest], resource_version: str) -> set[bytes]:
         """Take a whole list of this version; return the keys of the workloads it may concern, also of what is gone.
@@ -187,6 +208,7 @@ class State:
             entry=Entry.of(entry) if entry else None,
             policies=self._policies_in(key.namespace),
             duplicate=self.duplicates.get(key.to_bytes()),
+            doubted=self.fleet.doubts(key.to_bytes()),
         )
 
     def _policies_in(self, namespace: str) -> tuple[Policy, ...]:

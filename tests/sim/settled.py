@@ -27,12 +27,12 @@ ORACLE = OracleRules(
 )
 
 
-def _health(name: str, entry: Manifest | None, presence: Presence | None) -> Iterator[str]:
+def _health(name: str, entry: Manifest | None, presence: Presence | None, *, doubted: bool) -> Iterator[str]:
     """Yield what is wrong with what istiod reads of an endpoint: traffic for the dead, or none for the living."""
     if entry is None or presence in {None, Presence.UNKNOWN}:
         return
     healthy = [c["status"] for c in entry.get("status", {}).get("conditions", ()) if c["type"] == "Healthy"]
-    if healthy != [str(presence is Presence.CONNECTED)]:
+    if healthy != [str(doubted or presence is Presence.CONNECTED)]:
         yield f"endpoint: {name} is {presence} and its entry says Healthy={healthy}"
 
 
@@ -61,11 +61,12 @@ def _about(world: World, agent: Agent, said: Verdicts) -> Iterator[str]:
         yield f"liveness: {name} is dead and is still connected"
     if presence is Presence.ABSENT and not _braked(said):
         yield f"endpoint: {name} is dead for more than the whole grace, and not removed"
-    if presence in {None, Presence.REMOVED} and (war or entry):
+    doubted = world.sink.state.fleet.doubts(agent.key)
+    if presence in {None, Presence.REMOVED} and (war or entry) and not doubted:
         yield f"endpoint: {name} is {presence} and has a WAR or an entry"
     if (war is None) != (entry is None):
         yield f"endpoint: {name} has {'an entry and no WAR' if entry else 'a WAR and no entry'}"
-    yield from _health(name, entry, presence)
+    yield from _health(name, entry, presence, doubted=doubted)
     if war is not None and state is not None:
         condition = next(c for c in war["status"]["conditions"] if c["type"] == "AgentConnected")
         wanted = {Presence.CONNECTED: "True", Presence.UNKNOWN: "Unknown"}.get(state.presence, "False")

@@ -1,6 +1,7 @@
 """The sink of the world: the real state, plans and reconciler over a Kubernetes that is watched, fails and forgets."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from random import Random
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ from schemas.message import instant
 from schemas.removals import Removal
 from schemas.topics import REGISTRATIONS, WORKLOADS
 from services.sink.core.actions import Answered
+from services.sink.core.fleet import Limits
 from services.sink.core.objects import Manifest
 from services.sink.ports import ClusterError, Exactly, GoneError, Kind, Listed, Seen, UnavailableError
 from services.sink.reconciler import Pace, Reconciler
@@ -75,6 +77,10 @@ class Line:
         await self._call(lambda: self.cluster.delete(kind, which))
 
 
+LIMITS = Limits(respite=timedelta(seconds=1))
+"""Of the doubt about the fleet: as ever, but for a world that lives less than a minute."""
+
+
 class _AtOnce(Pace):
     """Removals wait for nobody: the rate is not what is simulated."""
 
@@ -97,7 +103,7 @@ class Sink:
     def start(self) -> None:
         """Start a process that knows nothing: it reads both topics before it decides anything."""
         self.alive = True
-        self.state = State()
+        self.state = State(LIMITS)
         self.reconciler = Reconciler(
             self.line, self.state, self._publish, self._keep, lambda: instant(self.log.now()), _AtOnce()
         )
@@ -107,7 +113,7 @@ class Sink:
         self.hands: dict[bytes, Task] = {}
         self.versions: dict[Kind, int | None] = dict.fromkeys(Kind)
         self.read = dict.fromkeys(range(self.log.count), 0)
-        self.caught_up = False
+        self.caught_up = self.settled = False
 
     def crash(self) -> None:
         if self.alive:
@@ -139,6 +145,10 @@ class Sink:
         for kind in Kind:
             self._follow(kind)
         if self.caught_up and all(version is not None for version in self.versions.values()):
+            if not self.settled:
+                self.state.fleet.settle(self.state.was_silent)
+                self.settled = True
+            self._weigh()
             self._work()
 
     def _follow_log(self) -> None:
@@ -179,6 +189,10 @@ class Sink:
     def _concern(self, keys: set[bytes]) -> None:
         for key in keys:
             self.due[key] = self.log.now()
+
+    def _weigh(self) -> None:
+        if self.state.fleet.judge(instant(self.log.now())):
+            self.due |= dict.fromkeys(self.state.fleet.silent, self.log.now())
 
     def _work(self) -> None:
         ready = sorted(key for key, at in self.due.items() if at <= self.log.now() and key not in self.hands)

@@ -139,6 +139,8 @@ class Registry:
             assert state.take_workload(key, value) is None
         for key, order in self.restores.items():
             assert state.take_restore(key, order.order.to_json(), order.since) is None
+        state.fleet.settle(state.was_silent)
+        state.fleet.judge(self.now)
         return Reconciler(self.cluster, state, self._publish, self._keep, self._now, Pace(1e9))
 
     async def settle(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from schemas.message import rfc3339
 from schemas.workloads import Presence, Workload
+from services.sink.core.fleet import WORDS
 from services.sink.core.objects import Entry
 
 CHECKED = "proxy.istio.io/health-checks-enabled"
@@ -18,7 +19,8 @@ CHECKED = "proxy.istio.io/health-checks-enabled"
 
 HEALTHY = "Healthy"
 _CONNECTED, _ABSENT, _RESTORED = "AgentConnected", "AgentNotConnected", "RestoredByOperator"
-_OURS = (_CONNECTED, _ABSENT, _RESTORED)
+_DOUBTED = "FleetSilent"
+_OURS = (_CONNECTED, _ABSENT, _RESTORED, _DOUBTED)
 
 
 class _Wanted(NamedTuple):
@@ -28,17 +30,22 @@ class _Wanted(NamedTuple):
     since: datetime
 
 
-def of_workload(entry: Entry, workload: Workload) -> dict[str, Any] | None:
+def of_workload(entry: Entry, workload: Workload, *, doubted: bool = False) -> dict[str, Any] | None:
     """Return the entry with the health its agent's presence gives it, or None where it has that.
 
-    While nobody can tell (``unknown``) an endpoint stays what it is: the observer is cut off, not the fleet.
+    While nobody can tell (``unknown``) an endpoint stays what it is: the observer is cut off, not the fleet. Where so
+    much of the fleet is silent that this is ``doubted`` (``core.fleet``), what was taken is given back as well.
     """
     said = _said(entry)
+    if doubted and workload.presence is not Presence.CONNECTED:
+        if said and said.get("reason") != _ABSENT:
+            return None
+        return _with(entry, _Wanted(healthy=True, reason=_DOUBTED, message=WORDS, since=workload.since))
     if workload.presence in (Presence.ABSENT, Presence.REMOVED):
         if said.get("status") == "False":
             return None
         return _with(entry, _Wanted(healthy=False, reason=_ABSENT, message=workload.message, since=workload.since))
-    taken = said.get("reason") == _ABSENT and workload.presence is Presence.CONNECTED
+    taken = said.get("reason") in (_ABSENT, _DOUBTED) and workload.presence is Presence.CONNECTED
     if said and not taken:
         return None
     return _with(entry, _Wanted(healthy=True, reason=_CONNECTED, message=workload.message, since=workload.since))

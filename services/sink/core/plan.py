@@ -12,7 +12,7 @@ from schemas.resource import WarSpec
 from schemas.workloads import Presence, Workload
 from services.sink.core import duplicate as duplicates
 from services.sink.core import entry as entries
-from services.sink.core import health, undo
+from services.sink.core import fleet, health, undo
 from services.sink.core import war as wars
 from services.sink.core.actions import (
     Action,
@@ -45,6 +45,8 @@ class Observed(NamedTuple):
     entry: Entry | None
     policies: tuple[Policy, ...]
     duplicate: Duplicate | None = None
+    doubted: bool = False
+    """So much of the fleet is silent that the silence of this one is held against its observer."""
 
 
 def plan(
@@ -63,7 +65,7 @@ def plan(
     if war is not None and (war.deleting or is_newer(war, workload)):
         return ()
     if workload.presence is Presence.REMOVED:
-        return _remove(workload, answer, observed) or undo.entry(
+        return _remove(workload, answer, observed, now) or undo.entry(
             restored if undo.in_force(restored, workload, now) else None, observed.group, observed.entry
         )
     if war is None:
@@ -130,29 +132,35 @@ def _keep(workload: Workload, answer: Answered | None, observed: Observed, war: 
         return (DeleteWar(war.namespace, war.name, war.uid, war.resource_version),)
     if spec.registration != workload.workload.registration:
         return (UpdateWar(wars.with_registration(war, workload)),)
-    doubted = duplicates.message(observed.duplicate, workload, now)
-    context = wars.Context(observed.group, observed.policies, doubted)
-    status = wars.wanted_status(workload, war, spec.workload_group, context, now)
-    writes: Plan = () if status == war.status else (UpdateStatus(wars.with_status(war, status)),)
+    writes = _status(workload, observed, war, spec, now)
     entry = observed.entry
     if entry is not None and not entry.ours:
         taken = f"the WorkloadEntry {entry.name} exists, and Muster did not make it"
         return (*writes, *refusal(workload, answer, taken))
     if entry is not None and entry.deleting:
         return writes
-    if endpoint := _entry(workload, war, spec, entry):
+    if endpoint := _entry(workload, war, spec, entry, doubted=observed.doubted):
         # The session is told when peers can reach it: of an entry that is there, and has its health.
         return (*writes, *endpoint)
     return (*writes, *_register(workload, answer, war, spec))
 
 
-def _entry(workload: Workload, war: War, spec: WarSpec, entry: Entry | None) -> Plan:
+def _status(workload: Workload, observed: Observed, war: War, spec: WarSpec, now: datetime) -> Plan:
+    twin = duplicates.message(observed.duplicate, workload, now)
+    # Who is unknown is not about to lose anything.
+    doubted = fleet.WORDS if observed.doubted and workload.presence is not Presence.UNKNOWN else None
+    context = wars.Context(observed.group, observed.policies, twin, doubted)
+    status = wars.wanted_status(workload, war, spec.workload_group, context, now)
+    return () if status == war.status else (UpdateStatus(wars.with_status(war, status)),)
+
+
+def _entry(workload: Workload, war: War, spec: WarSpec, entry: Entry | None, *, doubted: bool) -> Plan:
     wanted = entries.manifest(war, spec)
     if wanted is None:
         return ()
     if entry is None:
         return (CreateEntry(wanted),)
-    marked = health.of_workload(entry, workload)
+    marked = health.of_workload(entry, workload, doubted=doubted)
     if marked is not None:
         # Before the annotation comes: an entry that has it without the condition gets no traffic.
         return (UpdateEntryStatus(marked),)
@@ -178,8 +186,10 @@ def _register(workload: Workload, answer: Answered | None, war: War, spec: WarSp
     )
 
 
-def _remove(workload: Workload, answer: Answered | None, observed: Observed) -> Plan:
+def _remove(workload: Workload, answer: Answered | None, observed: Observed, now: datetime) -> Plan:
     war, entry = observed.war, observed.entry
+    if war is not None and observed.doubted:
+        return _suspend(workload, answer, observed, war, now)
     if war is not None:
         if entry is not None and entry.ours and not entry.deleting:
             marked = health.of_workload(entry, workload)
@@ -195,6 +205,20 @@ def _remove(workload: Workload, answer: Answered | None, observed: Observed) -> 
             DeleteWar(war.namespace, war.name, war.uid, war.resource_version),
         )
     return _end(workload, answer, EndReason.GRACE_EXPIRED)
+
+
+def _suspend(workload: Workload, answer: Answered | None, observed: Observed, war: War, now: datetime) -> Plan:
+    """Leave a removed workload what it has: with so many others silent, it may well be alive.
+
+    Its session is over for the processor all the same, and is told so: if it is alive it begins another one.
+    """
+    if war.spec is None:  # pragma: no cover - it would not be of this workload
+        raise AssertionError("a WAR of a workload has a spec")
+    entry = observed.entry
+    marked = health.of_workload(entry, workload, doubted=True) if entry is not None and entry.ours else None
+    given_back: Plan = () if marked is None else (UpdateEntryStatus(marked),)
+    ended = _end(workload, answer, EndReason.GRACE_EXPIRED)
+    return (*_status(workload, observed, war, war.spec, now), *given_back, *ended)
 
 
 def _end(workload: Workload, answer: Answered | None, reason: EndReason) -> Plan:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from schemas import resource
 from schemas.message import rfc3339
 from schemas.resource import Condition, ConditionType, GroupSnapshot, WarSpec, WarStatus
-from schemas.workloads import Presence, Workload
+from schemas.workloads import Presence, Reason, Workload
 from services.sink.core.admission import Said, permission, verification
 from services.sink.core.objects import ISTIO_API, MANAGED_BY, WAR_API, Group, War, owner_reference
 from services.sink.core.policy import Policy
@@ -67,6 +67,8 @@ class Context(NamedTuple):
     policies: Sequence[Policy] = ()
     duplicate: str | None = None
     """What to say of another machine that shows the same identity."""
+    doubted: str | None = None
+    """What to say where the silence of the workload is held against its observer."""
 
 
 def wanted_status(workload: Workload, war: War, taken: GroupSnapshot, context: Context, now: datetime) -> WarStatus:
@@ -83,15 +85,24 @@ def wanted_status(workload: Workload, war: War, taken: GroupSnapshot, context: C
     current_group = _said(ConditionType.GROUP_CURRENT, _group_current(taken, context.group), war, now)
     allowed = _said(ConditionType.ALLOWED, permission(workload, context.group, context.policies), war, now)
     # Absent where there is none: that saves every WAR a condition which hardly any ever has.
-    told = () if context.duplicate is None else (Said("True", "IdentityShownTwice", context.duplicate),)
-    duplicates = (_said(ConditionType.DUPLICATE_IDENTITY, one, war, now) for one in told)
+    passing = (
+        (ConditionType.DUPLICATE_IDENTITY, "IdentityShownTwice", context.duplicate),
+        (ConditionType.REMOVAL_SUSPENDED, "FleetSilent", context.doubted),
+    )
+    shown = (_said(kind, Said("True", reason, words), war, now) for kind, reason, words in passing if words is not None)
     return WarStatus(
-        conditions=(connected, verified, current_group, allowed, *duplicates),
+        conditions=(connected, verified, current_group, allowed, *shown),
         session=workload.session,
         partition=workload.partition,
         revision=workload.revision,
         verified=workload.verified,
     )
+
+
+def said_goodbye(war: War) -> bool:
+    """Whether the last that a WAR says of its agent is that it left on purpose."""
+    said = war.status.conditions if war.status is not None else ()
+    return any(one.type is ConditionType.AGENT_CONNECTED and one.reason == Reason.DISCONNECTED for one in said)
 
 
 def _group_current(taken: GroupSnapshot, group: Group | None) -> Said:

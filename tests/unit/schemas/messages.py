@@ -24,7 +24,7 @@ from schemas.message import Message
 from schemas.names import CONTROL_KEY
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
 from schemas.rejected import Rejected, RejectReason
-from schemas.removals import Removal, Restore
+from schemas.removals import Release, Removal, Restore
 from schemas.resource import GroupSnapshot, WarSpec
 from schemas.workloads import Presence, Reason, Workload
 
@@ -93,6 +93,7 @@ REMOVAL = Removal(
     window=7,
 )
 RESTORE = Restore(removal=REMOVAL, who="ada", why="it is alive", for_seconds=3600)
+RELEASE = Release(who="ada", why="datacenter b is gone", for_seconds=3600)
 ANSWERS: dict[str, Registered | Refused | Ended] = {
     "registered": Registered(session=SESSION, namespace="bookinfo", name="ratings-x", uid="u", snapshot=SNAPSHOT),
     "refused": Refused(session=SESSION, reason=RefusalReason.GROUP_NOT_FOUND, message="no such group"),
@@ -109,4 +110,12 @@ REJECTED = Rejected(
     key=b"eA==",
     value=b"ew==",
 )
-ALL: list[Message] = [*(event for _, event in EVENTS.values()), WORKLOAD, *ANSWERS.values(), REJECTED, REMOVAL, RESTORE]
+ALL: list[Message] = [
+    *(event for _, event in EVENTS.values()),
+    WORKLOAD,
+    *ANSWERS.values(),
+    REJECTED,
+    REMOVAL,
+    RESTORE,
+    RELEASE,
+]
