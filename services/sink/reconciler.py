@@ -163,7 +163,7 @@ class Pace:
 
     def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second
-        self._next = 0.0
+        self._next = float("-inf")
         self._turns: dict[bytes, float] = {}
 
     def turn(self, key: bytes) -> float:
