@@ -83,5 +83,5 @@ def _failed(workload: Workload, observed: Observed) -> FailedClause | None:
     if not isinstance(verdict, RefusedBy) or verdict.denied is None or not verdict.denied.policy:
         return None
     denied = verdict.denied
-    clause, expected, received = (one[:MOST_WORDS] for one in denied[1:])
+    clause, expected, received = (one[:MOST_WORDS] for one in (denied.clause, denied.expected, denied.received))
     return FailedClause(policy=denied.policy, clause=clause, expected=expected, received=received)
