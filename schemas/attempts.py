@@ -5,9 +5,9 @@ a test keeps the two in agreement.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.events import Address, Words
 from schemas.identity import Identity
@@ -36,11 +36,19 @@ class Standing(StrEnum):
 
 
 class AttemptSpec(Message):
-    """Who tried to join what."""
+    """Who tried to join what: exactly one of ``identity`` and ``claimed``."""
 
     workload_group: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
-    identity: Identity
+    identity: Identity | None = None
+    claimed: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)] | None = None
+    """Where no identity can be read: what stands for it in the record's key."""
     standing: Standing
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.identity is None) == (self.claimed is None):
+            raise ValueError("give exactly one of identity and claimed")
+        return self
 
 
 class FailedClause(Message):

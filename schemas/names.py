@@ -5,6 +5,7 @@ A key is ``<namespace>/<group>/<workload-identity>`` in bytes; an object's name 
 for names (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).
 """
 
+import hashlib
 import re
 from typing import NamedTuple
 
@@ -58,6 +59,19 @@ def parse_key(raw: bytes) -> WorkloadKey | None:
     if len(parts) != len(WorkloadKey._fields) or not all(parts):
         return None
     return WorkloadKey(*parts)
+
+
+def cut(name: str, limit: int) -> str:
+    """Return a name of at most ``limit`` characters: of a longer one its beginning, kept apart by a digest."""
+    if len(name) <= limit:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return f"{name[: limit - len(digest) - 1].rstrip('-.')}-{digest}"
+
+
+def is_name(text: str) -> bool:
+    """Tell whether Kubernetes takes a text as an object's name, but for its length."""
+    return _SUBDOMAIN.fullmatch(text) is not None
 
 
 def spelled(text: str) -> str:

@@ -2,12 +2,14 @@
 
 Policies only allow; what none allows is denied. An empty list is any. ``deploy/crd/onboardingpolicies.yaml`` says the
 same to Kubernetes, so that kubectl refuses what makes no sense; a test keeps the two in agreement.
+
+Unlike a message's, a field that is not known here is not ignored: it may narrow whom a newer policy allows.
 """
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from schemas.identity import Account, Word
 from schemas.message import Message
@@ -21,20 +23,26 @@ SHORT_NAME = "op"
 Words = tuple[Word, ...]
 
 
-class Ec2Clause(Message):
+class Part(Message):
+    """A part of a policy: with a field that is not known, none of it is understood."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Ec2Clause(Part):
     """EC2 instances, of any role unless some are named."""
 
     iam_role_names: Words = ()
 
 
-class EcsClause(Message):
+class EcsClause(Part):
     """ECS tasks."""
 
     clusters: Words = ()
     iam_role_names: Words = ()
 
 
-class AwsClause(Message):
+class AwsClause(Part):
     """Workloads on AWS: of at least one account that is named, and exactly one of ``ec2`` and ``ecs``."""
 
     partitions: Words = ()
@@ -51,14 +59,14 @@ class AwsClause(Message):
         return self
 
 
-class AttributeClause(Message):
+class AttributeClause(Part):
     """One of the values that an attribute of a token must have."""
 
     name: Word
     values: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class JwtClause(Message):
+class JwtClause(Part):
     """Workloads with a token of the issuer with this short name; all attributes must fit."""
 
     issuer: Word
@@ -66,7 +74,7 @@ class JwtClause(Message):
     attributes: tuple[AttributeClause, ...] = ()
 
 
-class GcpClause(Message):
+class GcpClause(Part):
     """Virtual machines of Google Compute Engine, of at least one project that is named."""
 
     projects: Annotated[Words, Field(min_length=1)]
@@ -74,14 +82,14 @@ class GcpClause(Message):
     service_accounts: Words = ()
 
 
-class AzureClause(Message):
+class AzureClause(Part):
     """Virtual machines of Azure, of at least one subscription that is named."""
 
     subscriptions: Annotated[Words, Field(min_length=1)]
     resource_groups: Words = ()
 
 
-class WorkloadClause(Message):
+class WorkloadClause(Part):
     """Exactly one kind of workloads."""
 
     aws: AwsClause | None = None
@@ -96,7 +104,7 @@ class WorkloadClause(Message):
         return self
 
 
-class Requirement(Message):
+class Requirement(Part):
     """One expression of a label selector (metav1.LabelSelectorRequirement)."""
 
     key: str
@@ -104,20 +112,20 @@ class Requirement(Message):
     values: tuple[str, ...] = ()
 
 
-class Selector(Message):
+class Selector(Part):
     """A label selector (metav1.LabelSelector); the empty one selects everything."""
 
     match_labels: dict[str, str] = Field(default_factory=dict)
     match_expressions: tuple[Requirement, ...] = ()
 
 
-class OnboardTo(Message):
+class OnboardTo(Part):
     """Which WorkloadGroups of the policy's namespace may be joined."""
 
     workload_group_selector: Selector
 
 
-class AllowRule(Message):
+class AllowRule(Part):
     """Any of these workloads may join any of those groups."""
 
     workloads: Annotated[tuple[WorkloadClause, ...], Field(min_length=1)]
@@ -133,7 +141,7 @@ class Enforcement(StrEnum):
     """Always: whom no policy allows any more loses its registration. One such policy makes its namespace so."""
 
 
-class PolicySpec(Message):
+class PolicySpec(Part):
     """What the object says."""
 
     allow: tuple[AllowRule, ...] = ()

@@ -23,6 +23,8 @@ class RefusalReason(StrEnum):
     """No OnboardingPolicy of the namespace allows it: the message says which came closest, and what failed."""
     DUPLICATE_IDENTITY = "DuplicateIdentity"
     """A living session has this identity, and the newcomer could not show that it is the same machine."""
+    INVALID_EVENT = "InvalidEvent"
+    """The processor could not take the event that was to begin it: the message begins with its reason code."""
     INVALID_OBJECT = "InvalidObject"
     """The Kubernetes API refused the object; its words are in the message."""
 

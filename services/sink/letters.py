@@ -11,7 +11,6 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from pydantic import ValidationError
 
-from schemas.codec import decode_event
 from schemas.rejected import Rejected
 from schemas.topics import EVENTS, REJECTED
 from services.runtime.config import KafkaSettings
@@ -47,7 +46,7 @@ def read(record: ConsumerRecord) -> Refusal | None:
         return None
     if letter.by != "processor" or letter.topic != EVENTS:
         return None
-    return by_processor(letter, decode_event(letter.key, letter.value))
+    return by_processor(letter)
 
 
 async def _seek(consumer: AIOKafkaConsumer, health: Health, since: datetime) -> None:

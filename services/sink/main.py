@@ -12,6 +12,7 @@ from services.runtime.health import Health
 from services.sink import kube, metrics
 from services.sink.budget import Budget, Budgeted
 from services.sink.letters import letters
+from services.sink.notices import Notices
 from services.sink.ports import Cluster, ClusterError, InvalidError, Kind, UnavailableError
 from services.sink.queue import WorkQueue
 from services.sink.reconciler import Pace, Reconciler
@@ -24,8 +25,6 @@ from services.sink.watches import Watch
 OBSERVE_S = 1.0
 PART = 0.1
 """So much of the write budget may be spent on showing refusals."""
-NAMED = 10
-"""So many registrations that are left alone are named in the log; there may be thousands."""
 UNUSABLE = 2
 """Exit status where the configuration cannot be used."""
 
@@ -141,19 +140,13 @@ class Sink:
     async def _resync(self) -> None:
         """Look at everything now and then, and keep the gauges up to date."""
         due = asyncio.get_running_loop().time() + self.settings.resync_seconds
-        told: list[tuple[str, str]] = []
+        notices = Notices(self.state)
         while True:
             await asyncio.sleep(OBSERVE_S)
             metrics.QUEUE.set(len(self.queue))
             metrics.SILENT.set(len(self.state.fleet.silent))
             self._weigh()
-            orphans = self.state.orphans()
-            metrics.ORPHANS.set(len(orphans))
-            if orphans != told:
-                told = orphans
-                named = ["/".join(name) for name in told[:NAMED]]
-                words = "registrations that the log does not know are left alone"
-                self._log.warning(words, count=len(told), some=named)
+            notices.look()
             if asyncio.get_running_loop().time() >= due:
                 due += self.settings.resync_seconds
                 self.concern(self.state.keys_known())

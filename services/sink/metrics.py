@@ -8,6 +8,7 @@ RETRIES = Counter("muster_sink_retries", "Workloads put back, by reason.", ["rea
 QUEUE = Gauge("muster_sink_queue_depth", "Workloads that wait to be looked at.")
 REJECTED = Counter("muster_sink_rejected", "Records written to muster.rejected.", ["reason"])
 ORPHANS = Gauge("muster_sink_orphans", "Registrations of workloads that the log does not know; left alone.")
+UNREAD = Gauge("muster_sink_policies_not_understood", "OnboardingPolicies of a newer version: they allow nobody.")
 RELISTS = Counter("muster_sink_relists", "Lists because a watch could not go on.", ["kind"])
 WRITES = Counter("muster_sink_writes", "Writes to Kubernetes, by what came of them.", ["kind", "outcome"])
 BUDGET = Gauge("muster_sink_write_budget", "Writes per second that are allowed.")

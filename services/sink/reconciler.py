@@ -35,7 +35,7 @@ from services.sink.ports import Cluster, ConflictError, Exactly, InvalidError, K
 from services.sink.state import State
 
 MOST_ROUNDS = 8
-"""A workload needs four plans from nothing to registered; more means somebody writes against us."""
+"""A workload needs three plans from nothing to registered; more means somebody writes against us."""
 
 SOON_S = 0.001
 """A turn that comes within this has come: timers are no finer."""

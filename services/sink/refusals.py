@@ -99,7 +99,7 @@ class Refusals:
         key, now = living.workload.key.to_bytes(), self.now()
         known, shown = self.state.duplicates.get(key), timedelta(seconds=self.settings.duplicate_shown_seconds)
         attempted = Attempted(refusal.at, refusal.partition, refusal.revision)
-        fresh = self.state.duplicates[key] = seen(known, refusal.who, attempted, shown)
+        fresh = self.state.duplicates[key] = seen(known, refusal.who.addresses, attempted, shown)
         # Shown for longer is no news: when its time is over it is looked at anyway.
         return message(known, living, now) != message(fresh, living, now)
 
@@ -110,7 +110,7 @@ class Refusals:
         return is_over(refusal, workload)
 
     def _take(self, refusal: Refusal) -> None:
-        where = (refusal.who.namespace, refusal.standing)
+        where = (refusal.who.key.namespace, refusal.standing)
         if not self.ledger.take(refusal):
             metrics.UNSHOWN.labels(refusal.reason).inc()
             if where not in self._full:

@@ -214,8 +214,14 @@ class State:
     def _policies_in(self, namespace: str) -> tuple[Policy, ...]:
         if namespace not in self._policies:
             found = (item for where, item in self.objects[Kind.POLICY].items() if where[0] == namespace)
-            self._policies[namespace] = tuple(policy for item in found if (policy := Policy.of(item)) is not None)
+            self._policies[namespace] = tuple(Policy.of(item) for item in found)
         return self._policies[namespace]
+
+    def unread_policies(self) -> list[tuple[Place, str]]:
+        """Return the policies that are not understood, each with the first field of it that is not."""
+        namespaces = {where[0] for where in self.objects[Kind.POLICY]}
+        read = ((namespace, policy) for namespace in namespaces for policy in self._policies_in(namespace))
+        return sorted(((namespace, policy.name), policy.fault) for namespace, policy in read if policy.fault)
 
     def orphans(self) -> list[Place]:
         """Return the registrations of workloads that the log does not know."""

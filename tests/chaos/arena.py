@@ -24,6 +24,7 @@ from services.local.kafka import Kafka, settings
 from services.local.kube import Kube
 from services.local.ports import kept
 from services.runtime import topics as topic_admin
+from services.sink.core.health import gets_traffic
 from tests.chaos.account import Account
 from tests.chaos.links import HOST, Weather
 from tests.chaos.truth import DEAD, Truth
@@ -59,7 +60,7 @@ class Registered(NamedTuple):
     connected: str
     """Status of the registration's condition AgentConnected."""
     healthy: str
-    """Status of the condition that istiod reads of the WorkloadEntry; ``gone`` where there is none."""
+    """Whether istiod takes the WorkloadEntry for healthy; ``gone`` where there is none."""
 
 
 def broker(folder: Path) -> Kafka:
@@ -248,7 +249,7 @@ class Arena(World):
             wars, entries = await asyncio.gather(items(*WARS), items(*ENTRIES))
         except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError):
             return None
-        healthy = {_place(item): _condition(item, "Healthy") for item in entries}
+        healthy = {_place(item): str(gets_traffic(item)) for item in entries}
         found: dict[bytes, Registered] = {}
         for item in wars:
             (namespace, name), group = _place(item), item["spec"]["workloadGroup"]["name"]
@@ -278,7 +279,7 @@ class Arena(World):
 def _health(seen: Mapping[bytes, Registered]) -> list[str]:
     """Return whose endpoint istiod reads as other than its agent is; where nobody can tell, it stays what it is."""
     return [
-        f"{key.decode()}: AgentConnected={one.connected}, its endpoint Healthy={one.healthy}"
+        f"{key.decode()}: AgentConnected={one.connected}, its endpoint healthy={one.healthy}"
         for key, one in seen.items()
         if one.connected not in {"Unknown", one.healthy}
     ]

@@ -37,7 +37,7 @@ The machine was shared with other work, so look at the counts and at what a time
 - **lasted**: from the fault until it was over. Where a fault hits no agent by itself, {witnesses} agents die at the
   moment it strikes: to notice them is the work that the fault disturbs.
 - **detect**: from the fault until `kubectl get war` says of everybody who is not there that the agent is not connected.
-- **endpoint**: from the fault until no endpoint of theirs gets traffic (`Healthy` of the WorkloadEntry).
+- **endpoint**: from the fault until no endpoint of theirs gets traffic (as istiod reads the WorkloadEntry).
   Where all fall silent at once nobody can tell (`Unknown`), and endpoints stay what they are.
 - **recover**: from the end of the fault until Kubernetes says of everybody, registration and endpoint, what is true.
 - **false**: called absent, or removed, although it could be heard for a whole window of those it is said to have

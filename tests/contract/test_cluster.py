@@ -14,6 +14,7 @@ from schemas.attempts import Standing
 from schemas.registrations import RefusalReason
 from services.sink import kube as adapter
 from services.sink.core.attempt import Attempt, refusal_content
+from services.sink.core.claim import Claimant
 from services.sink.core.objects import Manifest
 from services.sink.core.refusal import Refusal
 from services.sink.ports import (
@@ -104,7 +105,7 @@ def war(owner: Manifest) -> Manifest:
 def attempt() -> Manifest:
     """Return a new OnboardingAttempt."""
     refusal = Refusal(
-        who=joiner(1),
+        who=Claimant.of(joiner(1)),
         standing=Standing.UNVERIFIED,
         session=session(1),
         reason=RefusalReason.NOT_VERIFIED,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.attempts import Standing
 from schemas.registrations import RefusalReason
-from services.sink.core.attempt import Attempt, Place, place
+from services.sink.core.attempt import Attempt, Place, place_of
+from services.sink.core.claim import Claimant
 from services.sink.core.ledger import AttemptAction, CreateAttempt, DeleteAttempt, Ledger, Limits, UpdateAttempt
 from services.sink.core.objects import Manifest
 from services.sink.core.refusal import Refusal
@@ -25,7 +26,7 @@ _steps = st.lists(st.tuples(st.lists(_refusals, max_size=6), st.integers(1, 8)),
 
 def refusal(number: int, standing: Standing, of_session: int, revision: int, at: datetime) -> Refusal:
     return Refusal(
-        who=joiner(number),
+        who=Claimant.of(joiner(number)),
         standing=standing,
         session=session(of_session),
         reason=RefusalReason.NOT_VERIFIED,
@@ -135,7 +136,7 @@ def test_in_the_end_all_attempts_are_counted_and_all_objects_go(
     tell(shown, steps)
     shown.now += LIMITS.every
     shown.sweep()
-    told = Counter(place(one.who.key, one.standing) for one in shown.log)
+    told = Counter(place_of(one) for one in shown.log)
     for where, attempt in shown.attempts().items():
         assert attempt is not None
         if attempt.spec.standing is not Standing.VERIFIED:

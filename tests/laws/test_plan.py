@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.registrations import Ended
 from schemas.workloads import Presence, Workload
+from services.sink.core.health import gets_traffic
 from services.sink.ports import Kind
 from tests.support.registry import GROUP, KilledError, Registry, Told, joiner, workload
 
@@ -142,8 +143,7 @@ def test_an_endpoint_is_healthy_while_its_agent_is_there_and_not_when_it_is_gone
                 entry, war = registry.object(Kind.ENTRY, name), registry.object(Kind.WAR, name)
                 if entry is None or war is None or state.presence is Presence.UNKNOWN:
                     continue
-                (healthy,) = entry["status"]["conditions"]
-                assert healthy["status"] == str(state.presence is Presence.CONNECTED)
+                assert gets_traffic(entry) is (state.presence is Presence.CONNECTED)
 
     asyncio.run(law())
 

@@ -28,7 +28,7 @@ from tests.support.sessions import CREDENTIAL, INTRODUCTION, PACING, SESSIONS, a
 
 chances = st.floats(0, 1, exclude_max=True)
 secrets = st.binary(min_size=32, max_size=32)
-KINDS = ["registered", "refused", "duplicate", "ended"]
+KINDS = ["registered", "refused", "duplicate", "untaken", "ended"]
 
 answers = st.builds(answer_to, st.sampled_from(SESSIONS), st.sampled_from(KINDS))
 times = st.integers(0, 400_000)

@@ -6,6 +6,7 @@ from typing import Any
 from schemas.topics import EVENTS
 from schemas.workloads import Presence, Workload
 from services.agent.core.moves import State
+from services.sink.core.health import gets_traffic
 from services.sink.core.objects import Manifest
 from services.sink.ports import Kind
 from tests.sim.agents import Agent
@@ -31,9 +32,8 @@ def _health(name: str, entry: Manifest | None, presence: Presence | None, *, dou
     """Yield what is wrong with what istiod reads of an endpoint: traffic for the dead, or none for the living."""
     if entry is None or presence in {None, Presence.UNKNOWN}:
         return
-    healthy = [c["status"] for c in entry.get("status", {}).get("conditions", ()) if c["type"] == "Healthy"]
-    if healthy != [str(doubted or presence is Presence.CONNECTED)]:
-        yield f"endpoint: {name} is {presence} and its entry says Healthy={healthy}"
+    if gets_traffic(entry) is not (doubted or presence is Presence.CONNECTED):
+        yield f"endpoint: {name} is {presence} and istiod takes its entry for healthy={gets_traffic(entry)}"
 
 
 def settled(world: World, told: Told) -> Iterator[str]:

@@ -36,4 +36,6 @@ def answer_to(session: str, kind: str, uid: str = "u") -> Registered | Refused |
         return Refused(session=session, reason=RefusalReason.GROUP_NOT_FOUND, message="no group")
     if kind == "duplicate":
         return Refused(session=session, reason=RefusalReason.DUPLICATE_IDENTITY, message="somebody lives there")
+    if kind == "untaken":
+        return Refused(session=session, reason=RefusalReason.INVALID_EVENT, message="Oversize: 70000 bytes")
     return Ended(session=session, uid=uid, reason=EndReason.DELETED, message="deleted")

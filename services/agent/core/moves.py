@@ -94,7 +94,9 @@ class Step(NamedTuple):
 
 LIVE = frozenset({State.CONNECTING, State.REGISTERED, State.REFUSED})
 """The states in which heartbeats go out."""
-UNKNOWN_TO_PROCESSOR = frozenset({RefusalReason.NOT_VERIFIED, RefusalReason.DUPLICATE_IDENTITY})
+UNKNOWN_TO_PROCESSOR = frozenset(
+    {RefusalReason.NOT_VERIFIED, RefusalReason.DUPLICATE_IDENTITY, RefusalReason.INVALID_EVENT}
+)
 """Refusals by the processor: only an introduction can change its mind. All others are the sink's."""
 
 

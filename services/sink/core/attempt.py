@@ -1,13 +1,12 @@
 """One OnboardingAttempt: what it says of a refusal, its name, and which of two records is newer (ADR 0012)."""
 
-import hashlib
 from typing import Any, NamedTuple, Self
 
 from pydantic import ValidationError
 
 from schemas import attempts
 from schemas.attempts import AttemptSpec, AttemptStatus, Standing
-from schemas.names import MAX_NAME, WorkloadKey
+from schemas.names import MAX_NAME, WorkloadKey, cut, is_name, spelled
 from schemas.workloads import Workload
 from services.sink.core.objects import MANAGED_BY, Manifest
 from services.sink.core.refusal import Refusal
@@ -54,12 +53,26 @@ class Attempt(NamedTuple):
 
 
 def place(key: WorkloadKey, standing: Standing) -> Place:
-    """Return where the attempts of a workload are shown; a name that is too long is cut, and kept apart by a digest."""
+    """Return where the attempts of a workload are shown; a name that Kubernetes does not take is spelled, and cut."""
     name, suffix = key.war_name, _SUFFIX[standing]
-    if len(name) + len(suffix) > MAX_NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:10]
-        name = f"{name[: MAX_NAME - len(suffix) - len(digest) - 1].rstrip('-.')}-{digest}"
-    return key.namespace, name + suffix
+    if not is_name(name):
+        name = f"{key.group}-{spelled(key.identity)}"
+    return key.namespace, cut(name, MAX_NAME - len(suffix)) + suffix
+
+
+def place_of(refusal: Refusal) -> Place:
+    """Return where a refusal is shown."""
+    who = refusal.who
+    return place(who.key._replace(identity=who.name), refusal.standing)
+
+
+def place_told(namespace: str, spec: AttemptSpec) -> Place:
+    """Return where an attempt of this content stands."""
+    return place(WorkloadKey(namespace, spec.workload_group, _name(spec)), spec.standing)
+
+
+def _name(spec: AttemptSpec) -> str:
+    return spec.identity.name if spec.identity is not None else spec.claimed or ""
 
 
 def is_newer(refusal: Refusal, than: AttemptStatus) -> bool:
@@ -80,17 +93,22 @@ def refusal_content(refusal: Refusal) -> Attempt:
     """Return what is shown of the first refusal of a workload."""
     who = refusal.who
     identity = who.identity
-    if refusal.standing is Standing.UNVERIFIED and identity.jwt is not None:
+    if refusal.standing is Standing.UNVERIFIED and identity is not None and identity.jwt is not None:
         # Of a claim nobody proved, what makes its name is enough: attributes may be as long as an event.
         identity = identity.model_copy(update={"jwt": identity.jwt.model_copy(update={"attributes": {}})})
     return Attempt(
-        AttemptSpec(workload_group=who.group, identity=identity, standing=refusal.standing),
+        AttemptSpec(
+            workload_group=who.key.group,
+            identity=identity,
+            claimed=who.name if identity is None else None,
+            standing=refusal.standing,
+        ),
         AttemptStatus(
             reason=refusal.reason,
             message=refusal.message,
             failed_clause=refusal.failed,
             session=refusal.session,
-            addresses=who.registration.host.addresses[: attempts.MOST_ADDRESSES],
+            addresses=who.addresses[: attempts.MOST_ADDRESSES],
             attempts=1,
             first_at=refusal.at,
             last_at=refusal.at,
@@ -102,7 +120,7 @@ def refusal_content(refusal: Refusal) -> Attempt:
 
 def same_workload(spec: AttemptSpec, refusal: Refusal) -> bool:
     """Tell whether an attempt is of the workload that was refused: two may have the same name."""
-    return (spec.workload_group, spec.identity.name) == (refusal.who.group, refusal.who.identity.name)
+    return (spec.workload_group, _name(spec)) == (refusal.who.key.group, refusal.who.name)
 
 
 def ours(manifest: Manifest) -> bool:

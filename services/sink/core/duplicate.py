@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from schemas.events import Address, Introduction
+from schemas.events import Address
 from schemas.workloads import Workload
 
 
@@ -27,11 +27,11 @@ class Duplicate(NamedTuple):
     until: datetime
 
 
-def seen(known: Duplicate | None, who: Introduction, attempted: Attempted, shown: timedelta) -> Duplicate:
+def seen(known: Duplicate | None, addresses: Sequence[Address], attempted: Attempted, shown: timedelta) -> Duplicate:
     """Return what is known after a newcomer was refused."""
     until = attempted.at + shown
     if known is None or known.until <= attempted.at:
-        return Duplicate(_said(who.registration.host.addresses), attempted, until)
+        return Duplicate(_said(addresses), attempted, until)
     if until < known.until:
         return known
     return known._replace(last=attempted, until=until)

@@ -55,15 +55,17 @@ def made(namespace: str, name: str, spec: WarSpec, owner: Mapping[str, str]) -> 
             "namespace": namespace,
             "name": name,
             "labels": {**(metadata.get("labels") or {}), **dict([MANAGED_BY])},
-            "annotations": _annotations(metadata.get("annotations") or {}),
+            "annotations": _annotations(group, metadata.get("annotations") or {}),
             "ownerReferences": [dict(owner)],
         },
         "spec": content,
     }
 
 
-def _annotations(template: Mapping[str, str]) -> dict[str, str]:
-    return {CHECKED: "true", **{name: value for name, value in template.items() if not name.startswith(ISTIO_OWN)}}
+def _annotations(group: Mapping[str, Any], template: Mapping[str, str]) -> dict[str, str]:
+    # Whose sidecars probe it is checked from the beginning, as in istiod's own auto-registration; see ``core.health``.
+    probed = {CHECKED: "true"} if group.get("probe") is not None else {}
+    return {**probed, **{name: value for name, value in template.items() if not name.startswith(ISTIO_OWN)}}
 
 
 def merged(entry: Entry, wanted: Mapping[str, Any]) -> dict[str, Any] | None:

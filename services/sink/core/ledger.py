@@ -19,6 +19,8 @@ from services.sink.core.attempt import (
     is_over,
     ours,
     place,
+    place_of,
+    place_told,
     refusal_content,
     same_workload,
 )
@@ -85,14 +87,13 @@ class Ledger:
         found, where = Attempt.of(manifest), (manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         if found is None or not ours(manifest):
             return
-        spec = found.spec
-        if place(WorkloadKey(where[0], spec.workload_group, spec.identity.name), spec.standing) == where:
+        if place_told(where[0], found.spec) == where:
             self._put(where, found)
             self._written[where] = _NEVER
 
     def take(self, refusal: Refusal) -> bool:
         """Take a refusal; return False where there is no room to show it."""
-        where = place(refusal.who.key, refusal.standing)
+        where = place_of(refusal)
         known = self.attempts.get(where)
         if known is None:
             if not self.has_room(where[0], refusal.standing):

@@ -24,7 +24,6 @@ from services.sink.core.actions import (
     ForgetAnswer,
     KeepRemoval,
     UpdateEntry,
-    UpdateEntryStatus,
     UpdateStatus,
     UpdateWar,
 )
@@ -160,10 +159,8 @@ def _entry(workload: Workload, war: War, spec: WarSpec, entry: Entry | None, *, 
         return ()
     if entry is None:
         return (CreateEntry(wanted),)
-    marked = health.of_workload(entry, workload, doubted=doubted)
-    if marked is not None:
-        # Before the annotation comes: an entry that has it without the condition gets no traffic.
-        return (UpdateEntryStatus(marked),)
+    if (marked := health.of_workload(entry, workload, doubted=doubted)) is not None:
+        return (marked,)
     merged = entries.merged(entry, wanted)
     return () if merged is None else (UpdateEntry(merged),)
 
@@ -191,11 +188,10 @@ def _remove(workload: Workload, answer: Answered | None, observed: Observed, now
     if war is not None and observed.doubted:
         return _suspend(workload, answer, observed, war, now)
     if war is not None:
-        if entry is not None and entry.ours and not entry.deleting:
-            marked = health.of_workload(entry, workload)
-            if marked is not None:
-                # A removal waits for its turn; traffic does not.
-                return (UpdateEntryStatus(marked),)
+        own = entry if entry is not None and entry.ours and not entry.deleting else None
+        if own is not None and (marked := health.of_workload(own, workload)) is not None:
+            # A removal waits for its turn; traffic does not.
+            return (marked,)
         if war.spec is None:  # pragma: no cover - it would not be of this workload
             raise AssertionError("a WAR of a workload has a spec")
         # Kept before it is deleted: what was removed by mistake can be brought back (ADR 0009).
@@ -216,7 +212,7 @@ def _suspend(workload: Workload, answer: Answered | None, observed: Observed, wa
         raise AssertionError("a WAR of a workload has a spec")
     entry = observed.entry
     marked = health.of_workload(entry, workload, doubted=True) if entry is not None and entry.ours else None
-    given_back: Plan = () if marked is None else (UpdateEntryStatus(marked),)
+    given_back: Plan = () if marked is None else (marked,)
     ended = _end(workload, answer, EndReason.GRACE_EXPIRED)
     return (*_status(workload, observed, war, war.spec, now), *given_back, *ended)
 

@@ -21,14 +21,23 @@ class Policy(NamedTuple):
 
     name: str
     spec: PolicySpec
+    fault: str = ""
+    """The first field that is not understood, and why: then it allows nobody, as if it said nothing."""
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Self | None:
-        """Return the value of a manifest; None where it is not ours to understand: then it allows nobody."""
+    def of(cls, manifest: Manifest) -> Self:
+        """Return the value of a manifest."""
+        name = manifest["metadata"]["name"]
         try:
-            return cls(manifest["metadata"]["name"], PolicySpec.model_validate(manifest.get("spec") or {}))
-        except ValidationError:
-            return None
+            return cls(name, PolicySpec.model_validate(manifest.get("spec") or {}))
+        except ValidationError as error:
+            return cls(name, PolicySpec(), _fault(error))
+
+
+def _fault(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    return f"spec{place}: {'a field that is not known' if first['type'] == 'extra_forbidden' else first['msg']}"
 
 
 class Allowed(NamedTuple):
@@ -44,14 +53,17 @@ class Denied(NamedTuple):
     clause: str
     expected: str
     received: str
+    unread: str = ""
+    """Which policies were not understood, in words."""
 
     @property
     def message(self) -> str:
         """The same in words."""
         if not self.policy:
-            return "no OnboardingPolicy in the namespace allows anybody: create one"
+            return self.unread or "no OnboardingPolicy in the namespace allows anybody: create one"
         said = f"{self.clause}: expected {self.expected}, received {self.received}"
-        return f"OnboardingPolicy {self.policy} came closest: {said}"
+        closest = f"OnboardingPolicy {self.policy} came closest: {said}"
+        return f"{closest}; {self.unread}" if self.unread else closest
 
 
 _Attempt = tuple[str, Sequence[Check]]
@@ -62,15 +74,27 @@ def decide(identity: Identity, labels: Mapping[str, str], policies: Sequence[Pol
     """Say whether a verified identity may join the group with this name and these labels."""
     attempts = sorted(_attempts(identity, labels, policies, group), key=_distance)
     if not attempts:
-        return Denied("", "", "", "")
+        return Denied("", "", "", "", _unread(policies))
     name, checks = attempts[0]
     failed = next((check for check in checks if not check.holds), None)
-    return Allowed(name) if failed is None else Denied(name, failed.clause, failed.expected, failed.received)
+    if failed is None:
+        return Allowed(name)
+    return Denied(name, failed.clause, failed.expected, failed.received, _unread(policies))
 
 
 def continuous(policies: Sequence[Policy]) -> bool:
     """Tell whether those who have joined a namespace are held to its policies as well."""
     return any(policy.spec.enforcement is Enforcement.CONTINUOUS for policy in policies)
+
+
+def _unread(policies: Sequence[Policy]) -> str:
+    """Say which policies are not understood: the first by name, and how many more."""
+    puzzles = sorted((policy.name, policy.fault) for policy in policies if policy.fault)
+    if not puzzles:
+        return ""
+    name, fault = puzzles[0]
+    more = f" (and {len(puzzles) - 1} more)" if puzzles[1:] else ""
+    return f"OnboardingPolicy {name}{more} is not understood and allows nobody ({fault})"
 
 
 def _distance(attempt: _Attempt) -> int:

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from schemas.attempts import FailedClause, Standing
-from schemas.events import Connect, Heartbeat, Introduction
 from schemas.registrations import RefusalReason, Refused
 from schemas.rejected import Rejected, RejectReason
 from schemas.workloads import Presence, Workload
 from services.sink.core.actions import Answered
 from services.sink.core.admission import RefusedBy, admit
+from services.sink.core.claim import Claimant, read
 from services.sink.core.plan import Observed
 
 MOST_WORDS = 1024
@@ -17,13 +17,15 @@ _BY_PROCESSOR = {
     RejectReason.NOT_VERIFIED: (Standing.UNVERIFIED, RefusalReason.NOT_VERIFIED),
     RejectReason.DUPLICATE_IDENTITY: (Standing.DUPLICATE, RefusalReason.DUPLICATE_IDENTITY),
 }
-"""What keeps a session from beginning. A forged link is no attempt to join: it is counted where it is rejected."""
+"""Of an event that could be taken; all others could not, but one."""
+_NO_ATTEMPT = RejectReason.FORGED_LINK
+"""It is of a session that is there: it is counted where it is rejected."""
 
 
 class Refusal(NamedTuple):
     """Who was refused, why, and by which record of ``muster.events`` the attempt was made."""
 
-    who: Introduction
+    who: Claimant
     standing: Standing
     session: str
     reason: RefusalReason
@@ -48,7 +50,7 @@ def by_sink(workload: Workload, answer: Answered | None, observed: Observed) -> 
         return None
     verified = workload.verified
     return Refusal(
-        who=workload.workload,
+        who=Claimant.of(workload.workload),
         standing=Standing.UNVERIFIED if verified is None else Standing.VERIFIED,
         session=workload.session,
         reason=answer.reason,
@@ -60,18 +62,19 @@ def by_sink(workload: Workload, answer: Answered | None, observed: Observed) -> 
     )
 
 
-def by_processor(letter: Rejected, event: object) -> Refusal | None:
+def by_processor(letter: Rejected) -> Refusal | None:
     """Return the refusal that a record of ``muster.rejected`` tells of; None where it is no attempt to join."""
-    known = _BY_PROCESSOR.get(letter.reason)
-    if known is None or not isinstance(event, Connect | Heartbeat) or event.workload is None:
+    claim = read(letter.key, letter.value)
+    if letter.reason is _NO_ATTEMPT or claim is None:
         return None
-    standing, reason = known
+    untaken = letter.reason not in _BY_PROCESSOR
+    standing, reason = _BY_PROCESSOR.get(letter.reason, (Standing.UNVERIFIED, RefusalReason.INVALID_EVENT))
     return Refusal(
-        who=event.workload,
+        who=claim.who,
         standing=standing,
-        session=event.session,
+        session=claim.session,
         reason=reason,
-        message=letter.message[:MOST_WORDS],
+        message=(f"{letter.reason}: {letter.message}" if untaken else letter.message)[:MOST_WORDS],
         at=letter.timestamp,
         partition=letter.partition,
         revision=letter.offset,
@@ -83,5 +86,5 @@ def _failed(workload: Workload, observed: Observed) -> FailedClause | None:
     if not isinstance(verdict, RefusedBy) or verdict.denied is None or not verdict.denied.policy:
         return None
     denied = verdict.denied
-    clause, expected, received = (one[:MOST_WORDS] for one in denied[1:])
+    clause, expected, received = (one[:MOST_WORDS] for one in (denied.clause, denied.expected, denied.received))
     return FailedClause(policy=denied.policy, clause=clause, expected=expected, received=received)

@@ -14,7 +14,7 @@ from schemas.resource import WarSpec
 from schemas.workloads import Presence, Workload
 from services.sink.core import entry as entries
 from services.sink.core import health
-from services.sink.core.actions import Action, CreateEntry, DeleteEntry, UpdateEntry, UpdateEntryStatus
+from services.sink.core.actions import Action, CreateEntry, DeleteEntry, UpdateEntry
 from services.sink.core.objects import ISTIO_API, Entry, Group, owner_reference
 
 
@@ -75,7 +75,7 @@ def entry(restored: Restored | None, group: Group | None, entry: Entry | None) -
         return (CreateEntry(wanted),)
     marked = health.of_restored(entry, restored.order.who, restored.since)
     if marked is not None:
-        return (UpdateEntryStatus(marked),)
+        return (marked,)
     merged = entries.merged(entry, wanted)
     return () if merged is None else (UpdateEntry(merged),)
 

@@ -29,6 +29,7 @@ from services.runtime.kafka import producer, read_to_end, reader
 from services.runtime.topics import apply
 from services.sink import kube as adapter
 from services.sink.core.actions import Answered
+from services.sink.core.health import gets_traffic
 from tests.support.eventually import eventually
 from tests.support.policies import VERIFIED, policy
 from tests.support.registry import joiner, workload
@@ -218,13 +219,14 @@ class Mesh:
 
         return await eventually(so, f"{kind}={status} of {who.key.war_name}")
 
-    async def healthy(self, who: Introduction, status: str) -> Mapping[str, Any]:
-        """Wait until what istiod reads of a workload's endpoint has this status; return the condition."""
+    async def healthy(self, who: Introduction, *, healthy: bool) -> dict[str, Any]:
+        """Wait until istiod takes a workload's endpoint for healthy, or for not; return the entry."""
 
-        async def so() -> Mapping[str, Any] | None:
-            return _condition(await self.entry(who), "Healthy", status)
+        async def so() -> dict[str, Any] | None:
+            entry = await self.entry(who)
+            return entry if entry is not None and gets_traffic(entry) is healthy else None
 
-        return await eventually(so, f"Healthy={status} of the entry {who.key.war_name}")
+        return await eventually(so, f"istiod to take {who.key.war_name} for healthy={healthy}")
 
     async def gone(self, who: Introduction) -> None:
         """Wait until registration and entry are gone."""

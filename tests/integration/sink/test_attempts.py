@@ -8,7 +8,9 @@ from typing import Any
 import pytest_asyncio
 
 from schemas import topics
+from schemas.codec import MAX_EVENT_BYTES, Rejection, decode_event
 from schemas.events import Connect, Introduction
+from schemas.identity import Identity, JwtIdentity
 from schemas.message import instant
 from schemas.registrations import RefusalReason, Refused
 from schemas.rejected import Rejected, RejectReason
@@ -26,22 +28,30 @@ async def mesh(kafka: str, kube: Path, tmp_path: Path) -> AsyncIterator[Mesh]:
         yield made
 
 
+EXPIRED = Rejection(RejectReason.NOT_VERIFIED, "CredentialExpired: it ended yesterday")
+
+
 async def _reject(mesh: Mesh, who: Introduction, of_session: int, offset: int) -> None:
-    """Reject a connect as the processor does, at the broker's present time."""
-    sent = await mesh.pen.send_and_wait(topics.REJECTED, b"no letter", b"a clock")
+    """Reject a connect as the processor does."""
     event = Connect(session=session(of_session), seq=0, workload=who)
+    await _letter(mesh, who.key.to_bytes(), event.to_json(), offset, EXPIRED)
+
+
+async def _letter(mesh: Mesh, key: bytes, value: bytes, offset: int, why: Rejection) -> None:
+    """Write to muster.rejected as the processor does, at the broker's present time."""
+    sent = await mesh.pen.send_and_wait(topics.REJECTED, b"no letter", b"a clock")
     letter = Rejected.model_construct(
-        reason=RejectReason.NOT_VERIFIED,
-        message="CredentialExpired: it ended yesterday",
+        reason=RejectReason(why.reason),
+        message=why.message,
         by="processor",
         topic=topics.EVENTS,
         partition=0,
         offset=offset,
         timestamp=instant(sent.timestamp),
-        key=who.key.to_bytes(),
-        value=event.to_json(),
+        key=key,
+        value=value,
     )
-    await mesh.write(topics.REJECTED, who.key.to_bytes(), letter.to_json())
+    await mesh.write(topics.REJECTED, key, letter.to_json())
 
 
 async def _attempted(mesh: Mesh, times: list[int]) -> list[dict[str, Any]] | None:
@@ -85,6 +95,42 @@ async def test_a_claim_is_shown_and_told_in_the_workloads_partition_and_a_restar
     answers = [key for key, _ in await mesh.records(topics.REGISTRATIONS) if key and key.endswith(session(7).encode())]
     assert len(answers) == 1, "told again"
     assert sink.running
+
+
+async def test_what_the_processor_could_not_take_is_shown_under_a_name_that_kubernetes_takes_and_told(
+    mesh: Mesh,
+) -> None:
+    """A subject too long for a name, an event too large, and an identity of which only the key tells."""
+    await mesh.start()
+    said = Connect(session=session(31), seq=0, workload=mesh.who()).to_json()
+    long = mesh.who().model_copy(update={"identity": Identity(jwt=JwtIdentity(issuer="corp", subject="a" * 250))})
+    nobody = long.key._replace(identity="Nobody knows, é" * 40)
+    letters = {
+        long.key: Connect(session=session(30), seq=0, workload=long).to_json(),
+        mesh.who().key: said[:-1] + b',"proof":"' + b"x" * MAX_EVENT_BYTES + b'"}',
+        nobody: said.replace(session(31).encode(), session(32).encode()).replace(b'"account":"1', b'"account":"x'),
+    }
+    for offset, (key, value) in enumerate(letters.items(), 30):
+        why = decode_event(key.to_bytes(), value)
+        assert isinstance(why, Rejection)
+        await _letter(mesh, key.to_bytes(), value, offset, why)
+    shown = await eventually(partial(_attempted, mesh, [1] * 3), "all to be shown")
+    found = {one["status"]["session"]: one for one in shown}
+    assert {one["status"]["reason"] for one in shown} == {"InvalidEvent"}
+    assert found[session(30)]["status"]["message"].startswith("InvalidName: ")
+    assert found[session(30)]["spec"]["identity"]["jwt"]["subject"] == "a" * 250
+    assert found[session(31)]["status"]["message"].startswith("Oversize: ")
+    assert found[session(31)]["metadata"]["name"] == f"{mesh.who().key.war_name}--unverified"
+    assert found[session(32)]["spec"]["claimed"].startswith("Nobody knows, é")
+    assert "identity" not in found[session(32)]["spec"]
+
+    async def all_told() -> bool:
+        told = await _told(mesh)
+        return all(
+            key.to_bytes() + b"/" + session(number).encode() in told for number, key in enumerate(letters, start=30)
+        )
+
+    await eventually(all_told, "the sessions to be told")
 
 
 async def test_a_flood_of_claims_is_bounded_and_all_of_it_goes_with_its_retention(mesh: Mesh) -> None:

@@ -103,6 +103,38 @@ NONSENSE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no kind": ({"allow": _rule({})}, "exactly one of aws, jwt, gcp and azure"),
     "no workloads": ({"allow": _rule()}, "at least 1 items"),
+    "workloads left out": ({"allow": [{"onboardTo": [{"workloadGroupSelector": {}}]}]}, "workloads: Required value"),
+    "onboardTo left out": ({"allow": [{"workloads": [{"aws": _aws()}]}]}, "onboardTo: Required value"),
+    "onboardTo of nothing": ({"allow": [{"workloads": [{"aws": _aws()}], "onboardTo": []}]}, "at least 1 items"),
+    "a target without a selector": (
+        {"allow": [{"workloads": [{"aws": _aws()}], "onboardTo": [{}]}]},
+        "workloadGroupSelector: Required value",
+    ),
+    "an account of letters": ({"allow": _rule({"aws": _aws(accounts=["12345678901x"])})}, "accounts[0]"),
+    "accounts left out": ({"allow": _rule({"aws": {"ec2": {}}})}, "accounts: Required value"),
+    "neither ec2 nor ecs": (
+        {"allow": _rule({"aws": {"accounts": ["123456789012"]}})},
+        "exactly one of ec2 and ecs",
+    ),
+    "jwt without an issuer": ({"allow": _rule({"jwt": {"subjects": ["ann"]}})}, "issuer: Required value"),
+    "jwt with an empty issuer": ({"allow": _rule({"jwt": {"issuer": ""}})}, "at least 1 chars"),
+    "an attribute without a name": (
+        {"allow": _rule({"jwt": {"issuer": "corp", "attributes": [{"values": ["web"]}]}})},
+        "name: Required value",
+    ),
+    "gcp without projects": ({"allow": _rule({"gcp": {"zones": ["europe-west1-b"]}})}, "projects: Required value"),
+    "gcp of no project": ({"allow": _rule({"gcp": {"projects": []}})}, "at least 1 items"),
+    "gcp with an empty zone": ({"allow": _rule({"gcp": {"projects": ["shop"], "zones": [""]}})}, "at least 1 chars"),
+    "azure without subscriptions": (
+        {"allow": _rule({"azure": {"resourceGroups": ["web"]}})},
+        "subscriptions: Required value",
+    ),
+    "azure of no subscription": ({"allow": _rule({"azure": {"subscriptions": []}})}, "at least 1 items"),
+    "gcp and azure in one entry": (
+        {"allow": _rule({"gcp": {"projects": ["shop"]}, "azure": {"subscriptions": ["s-1"]}})},
+        "exactly one of aws, jwt, gcp and azure",
+    ),
+    "a field that is not known": ({"allow": _rule({"aws": _aws(vpcs=["vpc-1"])})}, 'unknown field "spec.allow[0].'),
     "an attribute without values": (
         {"allow": _rule({"jwt": {"issuer": "corp", "attributes": [{"name": "team", "values": []}]}})},
         "at least 1 items",

@@ -110,11 +110,13 @@ async def test_the_endpoint_of_an_absent_agent_is_unhealthy_at_once_and_healthy_
     who = mesh.who()
     await mesh.say(who)
     await mesh.answered(who, Registered, session(1))
-    await mesh.healthy(who, "True")
-    await mesh.say(who, Presence.ABSENT)
-    assert (await mesh.healthy(who, "False"))["reason"] == "AgentNotConnected"
-    await mesh.say(who)
-    assert (await mesh.healthy(who, "True"))["reason"] == "AgentConnected"
+    for _ in range(2):
+        await mesh.healthy(who, healthy=True)
+        await mesh.say(who, Presence.ABSENT)
+        await mesh.healthy(who, healthy=False)
+        await mesh.say(who)
+    [condition] = (await mesh.healthy(who, healthy=True))["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Healthy", "True", "AgentConnected")
 
 
 async def test_an_edit_of_the_group_leaves_snapshots_alone(mesh: Mesh) -> None:

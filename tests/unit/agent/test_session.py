@@ -1,5 +1,7 @@
 """The session of an agent, told as short stories."""
 
+import pytest
+
 from schemas.credentials import Proof
 from schemas.events import Connect, Disconnect, Heartbeat
 from services.agent.core.chain import HashChain
@@ -124,10 +126,13 @@ def test_an_answer_to_a_stranger_under_our_key_is_told_once_and_not_fought() -> 
     assert outputs == ()
 
 
-def test_a_session_whose_place_another_one_took_is_given_up_and_a_new_one_waits_for_its_turn() -> None:
+@pytest.mark.parametrize("kind", ["duplicate", "untaken"])
+def test_a_session_whose_place_another_one_took_is_given_up_and_a_new_one_waits_for_its_turn(
+    kind: str,
+) -> None:
     """A superseded session is never heard again: its owner would be deaf until somebody restarts it."""
     # The twin was refused at first, and told of; then our machine was away, and the twin had its turn.
-    refused = step(registered(), Answered(20, HALF, answer_to(SECOND, "duplicate")), PACING).session
+    refused = step(registered(), Answered(20, HALF, answer_to(SECOND, kind)), PACING).session
     taken, outputs = step(refused, Answered(30, HALF, answer_to(SECOND, "registered")), PACING)
     assert outputs == ()
     assert not refused.ousted
@@ -229,10 +234,13 @@ def test_a_registered_session_introduces_itself_at_the_usual_interval() -> None:
     assert introductions(joined, 600_000) == [185, 365, 545]
 
 
-def test_a_session_the_processor_would_not_have_introduces_itself_soon_again_and_may_be_registered_after_all() -> None:
+@pytest.mark.parametrize("kind", ["duplicate", "untaken"])
+def test_a_session_the_processor_would_not_have_introduces_itself_soon_again_and_may_be_registered_after_all(
+    kind: str,
+) -> None:
     begun = step(AgentSession(INTRODUCTION), Begin(0, HALF, FIRST, None, CREDENTIAL, SECRET), Pacing()).session
     joined = step(begun, Answered(2_000, HALF, answer_to(FIRST, "registered")), Pacing()).session
-    out = step(joined, Answered(3_000, HALF, answer_to(FIRST, "duplicate")), Pacing()).session
+    out = step(joined, Answered(3_000, HALF, answer_to(FIRST, kind)), Pacing()).session
     assert introductions(out, 100_000) == [15, 35, 75]
     assert step(out, Answered(4_000, HALF, answer_to(FIRST, "registered")), Pacing()).session.state is State.REGISTERED
 

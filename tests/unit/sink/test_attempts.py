@@ -13,7 +13,8 @@ from schemas.message import instant
 from schemas.names import WorkloadKey
 from schemas.registrations import RefusalReason, Refused, Registered
 from schemas.rejected import Rejected, RejectReason
-from services.sink.core.attempt import place
+from services.sink.core.attempt import Attempt, place, place_told
+from services.sink.core.claim import Claimant
 from services.sink.core.refusal import Refusal, by_processor
 from services.sink.ports import InvalidError, Kind, UnavailableError
 from services.sink.reconciler import Reconciler
@@ -71,7 +72,10 @@ class World:
 
     async def rejects(self, number: int, reason: RejectReason, *, of_session: int, offset: int, ip: str) -> None:
         letter = rejected(number, reason, of_session=of_session, offset=offset, ip=ip)
-        refusal = by_processor(letter, Connect.model_validate_json(letter.value or b""))
+        await self.hears(letter)
+
+    async def hears(self, letter: Rejected) -> None:
+        refusal = by_processor(letter)
         assert refusal is not None
         for key in await self.refusals.hear([refusal]):
             await self.sink.reconcile(key)
@@ -124,6 +128,18 @@ async def test_a_refusal_by_policy_says_which_clause_failed_and_goes_when_the_wo
     await world.look(joiner(1).key.to_bytes())
     assert isinstance(world.registry.answer(joiner(1).key), Registered)
     assert world.attempts == []
+
+
+async def test_a_refusal_says_which_policy_is_not_understood_and_names_no_clause_of_it() -> None:
+    world = await World.begin()
+    await world.policy(deny=[])
+    await world.say(1)
+    status = world.attempt(1)["status"]
+    assert status["message"].startswith("OnboardingPolicy machines is not understood and allows nobody (spec.deny: ")
+    assert "failedClause" not in status
+    await world.policy()
+    await world.look(joiner(1).key.to_bytes())
+    assert isinstance(world.registry.answer(joiner(1).key), Registered)
 
 
 async def test_a_refused_workload_that_stays_is_shown_however_long_ago_it_tried() -> None:
@@ -283,6 +299,34 @@ async def test_kubernetes_not_doing_it_loses_nothing(error: Exception) -> None:
     assert len(world.attempts) == 1
 
 
+async def test_what_the_processor_could_not_take_is_shown_and_told_as_far_as_it_can_be_read() -> None:
+    world = await World.begin()
+    who = joiner(1)
+    unreadable = who.key._replace(identity="AWS:x/y".replace("/", " ") + "é" * 300)
+    letter = rejected(1, RejectReason.INVALID_FIELD, of_session=9, offset=20, ip="10.0.0.9")
+    await world.hears(letter)
+    await world.hears(letter.model_copy(update={"key": unreadable.to_bytes(), "offset": 21}))
+    claim = world.attempt(1, Standing.UNVERIFIED)
+    assert claim["spec"]["identity"]["aws"]["account"] == "123456789012"
+    assert (claim["status"]["reason"], claim["status"]["session"]) == ("InvalidEvent", session(9))
+    assert claim["status"]["message"] == "InvalidField: CredentialExpired: it ended yesterday"
+    assert [(key, told) for key, told, _ in world.told] == [(who.key, session(9)), (unreadable, session(9))]
+    assert world.told[0][2] == Refused(
+        session=session(9), reason=RefusalReason.INVALID_EVENT, message=claim["status"]["message"]
+    )
+    [other] = [name for name in world.attempts if name != claim["metadata"]["name"]]
+    shown = world.registry.cluster.objects[Kind.ATTEMPT, NAMESPACE, other]
+    assert shown["spec"]["claimed"].startswith("AWS:x y")
+    found = Attempt.of(shown)
+    assert found is not None
+    assert place_told(NAMESPACE, found.spec) == (NAMESPACE, other)
+    assert WorkloadKey(NAMESPACE, "ratings", other.removeprefix("ratings-")).fault() is None
+
+    world.another()
+    await world.refusals.sweep(100)
+    assert len(world.attempts) == 2, "a sink after this one goes on from both"
+
+
 def test_a_name_too_long_for_its_suffix_is_cut_and_stays_its_own() -> None:
     names = {place(WorkloadKey("ns", "g" * 200, f"i{'x' * 50}{end}"), Standing.UNVERIFIED)[1] for end in "ab"}
     assert len(names) == 2
@@ -291,14 +335,14 @@ def test_a_name_too_long_for_its_suffix_is_cut_and_stays_its_own() -> None:
 
 def test_a_forged_link_is_no_attempt_to_join() -> None:
     letter = rejected(1, RejectReason.FORGED_LINK, of_session=1, offset=3, ip="10.0.0.9")
-    assert by_processor(letter, Connect.model_validate_json(letter.value or b"")) is None
+    assert by_processor(letter) is None
 
 
 def test_of_a_refusal_long_ago_nobody_is_told() -> None:
     async def claim() -> None:
         world = await World.begin()
         old = Refusal(
-            who=joiner(1),
+            who=Claimant.of(joiner(1)),
             standing=Standing.UNVERIFIED,
             session=session(9),
             reason=RefusalReason.NOT_VERIFIED,

@@ -31,7 +31,7 @@ METADATA = {
 def made(**told: Any) -> dict[str, Any] | None:  # noqa: ANN401 - parts of a registration
     """Return the entry of a workload that reported this."""
     identity = told.pop("identity", joiner(1).identity)
-    spec = {"metadata": told.pop("group", METADATA), "template": TEMPLATE}
+    spec = {"metadata": told.pop("group", METADATA), "template": TEMPLATE, "probe": told.pop("probe", None)}
     registration = Registration(agent=AgentSoftware(version="v1"), **({"host": Host(addresses=(VPC, INTERNET))} | told))
     taken = GroupSnapshot(name="ratings", uid="u", generation=1, resource_version="1", spec=spec)
     war_spec = WarSpec(identity=identity, registration=registration, workload_group=taken)
@@ -65,7 +65,14 @@ def test_the_object_carries_the_groups_labels_and_no_word_of_the_agents() -> Non
 def test_no_annotation_makes_istiod_take_the_entry_for_its_own() -> None:
     made_of = made()
     assert made_of is not None
-    assert made_of["metadata"]["annotations"] == {"team": "ratings", CHECKED: "true"}
+    assert made_of["metadata"]["annotations"] == {"team": "ratings"}
+
+
+def test_a_group_whose_sidecars_are_probed_has_its_endpoints_checked_from_the_beginning() -> None:
+    """Else istiod would not look at what the probe finds."""
+    made_of = made(probe={"httpGet": {"port": 80}})
+    assert made_of is not None
+    assert made_of["metadata"]["annotations"][CHECKED] == "true"
 
 
 def test_a_group_that_says_so_has_its_endpoints_out_of_istios_health_checks() -> None:

@@ -136,5 +136,76 @@ def test_the_closest_policy_is_the_one_of_which_least_fails() -> None:
     )
 
 
-def test_what_is_no_policy_of_ours_allows_nobody() -> None:
-    assert Policy.of({"metadata": {"name": "newer"}, "spec": {"allow": [{"somebody": "else"}]}}) is None
+def _rule(**changed: object) -> dict[str, Any]:
+    return {"allow": [{"workloads": [aws()], "onboardTo": [{"workloadGroupSelector": {}}], **changed}]}
+
+
+def _to(selector: dict[str, Any], **more: object) -> dict[str, Any]:
+    return _rule(onboardTo=[{"workloadGroupSelector": selector, **more}])
+
+
+NEWER: dict[str, tuple[dict[str, Any], str]] = {
+    "the policy": ({**_rule(), "deny": []}, "spec.deny"),
+    "a rule": (_rule(until="2030-01-01T00:00:00Z"), "spec.allow[0].until"),
+    "a workload": (_rule(workloads=[{**aws(), "sgx": {}}]), "spec.allow[0].workloads[0].sgx"),
+    "a kind of workload": (_rule(workloads=[{"sgx": {}}]), "spec.allow[0].workloads[0].sgx"),
+    "aws": (_rule(workloads=[aws(vpcs=["vpc-1"])]), "spec.allow[0].workloads[0].aws.vpcs"),
+    "aws.ec2": (_rule(workloads=[aws(ec2={"amis": ["ami-1"]})]), "spec.allow[0].workloads[0].aws.ec2.amis"),
+    "aws.ecs": (_rule(workloads=[aws(ecs={"services": ["web"]})]), "spec.allow[0].workloads[0].aws.ecs.services"),
+    "jwt": (_rule(workloads=[jwt(audiences=["x"])]), "spec.allow[0].workloads[0].jwt.audiences"),
+    "jwt.attributes": (
+        _rule(workloads=[jwt(attributes=[{**has("team", "web"), "match": "Prefix"}])]),
+        "spec.allow[0].workloads[0].jwt.attributes[0].match",
+    ),
+    "gcp": (
+        _rule(workloads=[{"gcp": {"projects": ["shop"], "networks": ["n"]}}]),
+        "spec.allow[0].workloads[0].gcp.networks",
+    ),
+    "azure": (
+        _rule(workloads=[{"azure": {"subscriptions": ["s-1"], "regions": ["r"]}}]),
+        "spec.allow[0].workloads[0].azure.regions",
+    ),
+    "onboardTo": (_to({}, namespaces=["other"]), "spec.allow[0].onboardTo[0].namespaces"),
+    "a selector": (_to({"matchFields": []}), "spec.allow[0].onboardTo[0].workloadGroupSelector.matchFields"),
+    "an expression": (
+        _to({"matchExpressions": [{"key": "app", "operator": "Exists", "weight": 1}]}),
+        "spec.allow[0].onboardTo[0].workloadGroupSelector.matchExpressions[0].weight",
+    ),
+    "the issue's": (
+        {**_rule(workloads=[aws(vpcs=["vpc-1"], ec2={"amis": ["ami-1"]})]), "deny": []},
+        "spec.allow[0].workloads[0].aws.ec2.amis",
+    ),
+    "an operator": (
+        _to({"matchExpressions": [{"key": "app", "operator": "Matches"}]}),
+        "spec.allow[0].onboardTo[0].workloadGroupSelector.matchExpressions[0].operator",
+    ),
+    "an enforcement": ({**_rule(), "enforcement": "Hourly"}, "spec.enforcement"),
+}
+
+
+@pytest.mark.parametrize(("spec", "field"), NEWER.values(), ids=NEWER.keys())
+def test_a_policy_with_what_is_not_known_allows_nobody_and_a_refusal_says_so(spec: dict[str, Any], field: str) -> None:
+    """It narrows whom the policy allows, for all that can be known: to leave it out would fail open."""
+    found = Policy.of({"metadata": {"name": "newer", "namespace": "bookinfo"}, "spec": spec})
+    assert found.fault.startswith(f"{field}: "), found.fault
+    for identity in (EC2, ECS, JWT, GCP, AZURE):
+        denied = decide(identity, LABELS, [found], "ratings")
+        assert isinstance(denied, Denied)
+        assert denied.message == f"OnboardingPolicy newer is not understood and allows nobody ({found.fault})"
+
+
+def test_metadata_and_status_are_kubernetes_own_and_free() -> None:
+    metadata = {"name": "one", "annotations": {"team": "mesh"}, "generation": 3, "uid": "u", "of a newer": "API"}
+    found = Policy.of({"metadata": metadata, "spec": _rule(), "status": {"observedGeneration": 3}})
+    assert isinstance(decide(EC2, LABELS, [found], "ratings"), Allowed)
+
+
+def test_beside_one_that_is_not_understood_another_still_allows_and_the_closest_is_still_named() -> None:
+    newer = [Policy.of({"metadata": {"name": name}, "spec": {"deny": []}}) for name in ("newest", "newer")]
+    assert decide(EC2, LABELS, [*newer, policy(aws())], "ratings") == Allowed("one")
+    denied = decide(EC2, LABELS, [*newer, policy(aws(zones=["z"]))], "ratings")
+    assert isinstance(denied, Denied)
+    assert denied.message == (
+        "OnboardingPolicy one came closest: spec.allow[0].workloads[0].aws.zones: expected z, received us-east-2b; "
+        "OnboardingPolicy newer (and 1 more) is not understood and allows nobody (spec.deny: a field that is not known)"
+    )

@@ -7,7 +7,6 @@ import pytest
 from schemas.registrations import Ended, Registered
 from schemas.workloads import Presence, Reason
 from services.sink.core.entry import RESTORED
-from services.sink.core.health import CHECKED
 from services.sink.ports import Kind
 from tests.support.registry import GROUP, NAMESPACE, KilledError, Registry, joiner, session, workload
 
@@ -75,7 +74,6 @@ async def test_a_restored_entry_is_what_it_was_and_says_until_when_by_whom_and_w
     assert entry["spec"]["address"] == "172.31.5.254"
     assert entry["spec"]["serviceAccount"] == before.spec.workload_group.spec["template"]["serviceAccount"]
     assert entry["metadata"]["annotations"] == {
-        CHECKED: "true",
         f"{RESTORED}until": "2026-11-24T01:00:00.000Z",
         f"{RESTORED}by": "ann",
         f"{RESTORED}why": "it is alive",
@@ -113,7 +111,7 @@ async def test_the_agent_that_speaks_again_adopts_it(removed: Registry) -> None:
     assert adopted is not None
     assert adopted["metadata"]["uid"] == entry["metadata"]["uid"]
     assert adopted["metadata"]["ownerReferences"][0]["uid"] == removed.war(1)["metadata"]["uid"]
-    assert adopted["metadata"]["annotations"] == {CHECKED: "true"}
+    assert adopted["metadata"]["annotations"] == {}
     assert adopted["spec"]["address"] == "172.31.9.9"
     answer = removed.answer(KEY)
     assert isinstance(answer, Registered)

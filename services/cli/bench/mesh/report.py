@@ -29,8 +29,8 @@ client* creates WorkloadEntries, as many at a time as the sink, and does nothing
 - An agent that dies right after its heartbeat is absent when the third window after that one closes: at most four
   windows. The rest is the processor's tick, the sink's writes and the watch.
 - {ticks}
-- A registration is four writes, one after another (registration, its status, entry, its health); one that comes or
-  goes is two. How far the sink is from a bare client's writes says how far Kubernetes is from being what bounds it.
+- A registration is three writes, one after another (registration, its status, entry); one that comes or goes is two.
+  How far the sink is from a bare client's writes says how far Kubernetes is from being what bounds it.
 """
 
 

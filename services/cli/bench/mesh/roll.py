@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from services.sink.core.health import gets_traffic
 from services.sink.core.objects import Manifest
 from services.sink.ports import Cluster, GoneError, Kind
 
@@ -18,18 +19,41 @@ class Said(NamedTuple):
     uid: str
     status: str
     since: float
-    """The time the condition itself names: the broker's, of the record that decided it."""
+    """The time a condition names: the broker's, of the record that decided it."""
     seen: float
     """When a client of Kubernetes saw it."""
 
 
-class Roll:
-    """The condition of one type of all objects of a kind; ``follow`` is its only task."""
+Read = Callable[[Manifest], tuple[str, float] | None]
+"""Returns the status an object says now, and since when; None where it says nothing yet."""
 
-    def __init__(self, cluster: Cluster, kind: Kind, condition: str) -> None:
+
+def condition(of_type: str) -> Read:
+    """Read a condition, and the time that it names."""
+
+    def read(item: Manifest) -> tuple[str, float] | None:
+        told = (one for one in item.get("status", {}).get("conditions", ()) if one["type"] == of_type)
+        found = next(told, None)
+        if found is None:
+            return None
+        return found["status"], datetime.fromisoformat(found["lastTransitionTime"]).timestamp()
+
+    return read
+
+
+def traffic(item: Manifest) -> tuple[str, float]:
+    """Read whether istiod takes an entry for healthy; of that no entry tells since when."""
+    return str(gets_traffic(item)), time.time()
+
+
+class Roll:
+    """What all objects of a kind say, by the name of ``what``; ``follow`` is its only task."""
+
+    def __init__(self, cluster: Cluster, kind: Kind, what: str, read: Read) -> None:
         self._cluster = cluster
         self._kind = kind
-        self._condition = condition
+        self._what = what
+        self._read = read
         self.said: dict[str, Said] = {}
         """By the object's name, which is unique here."""
         self.changes: list[tuple[str, Said]] = []
@@ -57,11 +81,10 @@ class Roll:
         if gone:
             status, since = GONE, now
         else:
-            told = (one for one in item.get("status", {}).get("conditions", ()) if one["type"] == self._condition)
-            condition = next(told, None)
-            if condition is None:
+            read = self._read(item)
+            if read is None:
                 return
-            status, since = condition["status"], datetime.fromisoformat(condition["lastTransitionTime"]).timestamp()
+            status, since = read
         if old is None or (old.uid, old.status) != (about["uid"], status):
             said = Said(about["uid"], status, since, now)
             self.said[about["name"]] = said
@@ -77,6 +100,6 @@ class Roll:
         while (count := self.count(names, status)) < len(names):
             running()
             if time.monotonic() > deadline:
-                words = f"{self._kind.value.plural} say {self._condition}={status} after {within_s:.0f} s"
+                words = f"{self._kind.value.plural} say {self._what}={status} after {within_s:.0f} s"
                 raise TimeoutError(f"only {count} of {len(names)} {words}")
             await asyncio.sleep(0.05)

@@ -12,7 +12,7 @@ from kubernetes.aio import client
 from schemas import resource
 from services.cli.bench.mesh.parts import ISTIO, MUSTER, NAMESPACE, Cost, Crew, Parts
 from services.cli.bench.mesh.results import Cell, Detection, Outcome, Recovery, Steady, Turn, spread
-from services.cli.bench.mesh.roll import Roll, Said
+from services.cli.bench.mesh.roll import Roll, Said, condition, traffic
 from services.sink.kube import Kubernetes
 from services.sink.ports import Kind
 
@@ -45,8 +45,8 @@ class Trial:
         self.most, self.some = Crew("most", cell.workloads - tenth, 1), Crew("some", tenth, 2)
         self.everybody = self.most.names() | self.some.names()
         cluster = Kubernetes(parts.api)
-        self.wars = Roll(cluster, Kind.WAR, "AgentConnected")
-        self.entries = Roll(cluster, Kind.ENTRY, "Healthy")
+        self.wars = Roll(cluster, Kind.WAR, "AgentConnected", condition("AgentConnected"))
+        self.entries = Roll(cluster, Kind.ENTRY, "healthy", traffic)
         self.wronged = 0
 
     async def run(self) -> Outcome:
