@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from schemas.credentials import Ec2Credential
 from services.identity.core.bundle import Algorithm, Certificate, Ec2Method, Issuer, IssuerKind
+from tests.support import tlv
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 """The broker time at which the tests' credentials are judged."""
@@ -64,6 +65,13 @@ class Notary(NamedTuple):
     def twice(self, document: str) -> str:
         """Return a PKCS#7 signature by two signers."""
         return self._pkcs7(document, signers=2)
+
+    def segmented(self, document: str, length: int = 100) -> str:
+        """Return a PKCS#7 signature as the metadata service sends it: BER without lengths, the document in segments.
+
+        Its base64 begins with MIAG and ends with the zero octets of what stands open.
+        """
+        return base64.encodebytes(segmented(base64.b64decode(self.rsa2048(document)), length)).decode()
 
     def _pkcs7(self, document: str, *options: pkcs7.PKCS7Options, signers: int = 1) -> str:
         cert = x509.load_pem_x509_certificate(_pem(self).encode())
@@ -126,6 +134,22 @@ class DsaNotary(NamedTuple):
         }
         info = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(data)})
         return base64.encodebytes(info.dump()).decode()
+
+
+def segmented(der: bytes, length: int = 100) -> bytes:
+    """Return PKCS#7 in AWS's form of BER: open down to the content, which is cut into segments of this length."""
+    info = tlv.read(der).inner[0]
+    tagged = info.inner[1]
+    signed = tagged.inner[0]
+    encapsulated = signed.inner[2]
+    inside = encapsulated.inner[1]
+    content = inside.inner[0]
+    parts = [content.body[start : start + length] for start in range(0, len(content.body), length)]
+    cut = tlv.Node(tlv.SEGMENTS, [tlv.Node(tlv.OCTETS, body=part) for part in parts], indefinite=True)
+    inside.inner[0] = cut
+    for node in (info, tagged, signed, encapsulated, inside):
+        node.indefinite = True
+    return info.written()
 
 
 @cache

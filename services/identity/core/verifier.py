@@ -18,17 +18,20 @@ def verify(bundle: TrustBundle, credential: Credential, claimed: Identity, at: d
 
     Total: whatever the bytes, it never raises.
     """
-    found = prove(bundle, credential, at)
-    if isinstance(found, Accepted) and found.identity.name != claimed.name:
-        words = f"it proves to be {found.identity.name}, and claims to be {claimed.name}"
-        return _printable(Refusal(CredentialReason.IDENTITY_MISMATCH, words))
-    return found
+    return _judged(bundle, credential, claimed, at)
 
 
 def prove(bundle: TrustBundle, credential: Credential, at: datetime) -> Accepted | Refusal:
     """Return what the credential proves, whoever shows it. Total as well."""
+    return _judged(bundle, credential, None, at)
+
+
+def _judged(bundle: TrustBundle, credential: Credential, claimed: Identity | None, at: datetime) -> Accepted | Refusal:
     try:
         identity, method, key = _proven(bundle, credential, at)
+        if claimed is not None and identity.name != claimed.name:
+            words = f"it proves to be {identity.name}, and claims to be {claimed.name}"
+            return _printable(Refusal(CredentialReason.IDENTITY_MISMATCH, words))
         verified = Verified.model_validate({"method": method, "key": key, "bundle": bundle.digest, "at": at})
     except RefusedError as refused:
         return _printable(refused.refusal)
@@ -36,6 +39,13 @@ def prove(bundle: TrustBundle, credential: Credential, at: datetime) -> Accepted
         fault = error.errors(include_url=False, include_input=False)[0]
         words = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
         return _printable(Refusal(CredentialReason.CLAIM_MISSING, words))
+    except MemoryError:
+        raise  # it says something of this process, and nothing of the credential
+    except Exception as cause:  # noqa: BLE001 - see below
+        # Anybody who may write an event chooses these bytes, and the parsers are not ours. What one of them raises that
+        # nobody thought of would end every owner of the partition, again and again, at the same record. Only the kind
+        # of the fault is told: its words may hold addresses in memory, and a replay has to say the same.
+        return _printable(Refusal(CredentialReason.MALFORMED, f"it cannot be read: {type(cause).__name__}"))
     return Accepted(identity, verified)
 
 
