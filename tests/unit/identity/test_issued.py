@@ -351,6 +351,15 @@ def test_the_values_of_an_attribute_can_be_told_apart_and_none_is_cut(groups: li
     assert found.identity.jwt.attributes.get("groups") == told
 
 
+def test_a_path_that_cannot_be_applied_to_what_a_token_says_is_a_refusal() -> None:
+    bundle = TrustBundle(issuers=(CORP.issuer(attributes={"seven": "$.groups[?@ contains 7]"}),))
+    assert isinstance(_judged(IssuerKind.JWT, CORP.token(groups=[[7]]), bundle), Accepted)
+    found = _judged(IssuerKind.JWT, CORP.token(groups=["7"]), bundle)
+    assert found == Refusal(
+        R.MALFORMED, "attribute seven: $.groups[?@ contains 7] cannot be applied to the claims: TypeError"
+    )
+
+
 @pytest.mark.parametrize(
     ("subject", "name"),
     [

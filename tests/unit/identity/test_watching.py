@@ -77,6 +77,34 @@ async def test_a_broken_bundle_leaves_the_one_before_in_force_and_is_told_once(
     assert str(file) in told[0]["fault"]
 
 
+@pytest.mark.parametrize(
+    ("trust", "words"),
+    [
+        (
+            "issuers: [{name: corp, issuer: x, discovery: true, attributes: {a: '$.a[?@ =~ /((/]'}}]",
+            "attribute a of corp",
+        ),
+        (
+            "issuers: [{name: corp, issuer: x, discovery: true, attributes: {a: '$[?@.n > 1e400]'}}]",
+            "attribute a of corp",
+        ),
+        ("audiences: 2026-99-99", "month must be in 1..12"),
+        ("[" * 100_000, "RecursionError"),
+    ],
+)
+async def test_an_edit_that_breaks_a_parser_breaks_no_processor(trust: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "trust.yaml"
+    file.write_text("audiences: [roll]")
+    bundles = Bundles(tmp_path)
+    before = bundles.current
+    file.write_text(trust)
+    with structlog.testing.capture_logs() as told:
+        await bundles.refresh(_as_it_is)
+    assert bundles.current is before
+    assert [line["event"] for line in told] == ["the trust bundle cannot be used; the one before stays in force"]
+    assert words in told[0]["fault"]
+
+
 async def test_a_bundle_that_was_mended_is_in_force_and_the_next_fault_is_told_again(tmp_path: Path) -> None:
     file = tmp_path / "trust.json"
     _written(file)
