@@ -11,10 +11,10 @@ from urllib.parse import quote
 from tenacity.wait import wait_base
 
 from schemas.credentials import Credential, TokenCredential
-from schemas.events import Address, AddressType
+from schemas.events import AddressType
 from services.agent.identity.metadata import BACKOFF, Metadata, awaited
 from services.agent.identity.source import IdentityError, Machine, NotYet
-from services.agent.identity.tokens import claimed, claims
+from services.agent.identity.tokens import addresses, claimed, claims
 from services.agent.settings import AzureSettings
 
 TOKEN = "/metadata/identity/oauth2/token"  # noqa: S105 - a path
@@ -45,8 +45,8 @@ class AzureSource:
         told = claims(token, TOKEN)
         identity = claimed(TOKEN, azure={"tenant": told.get("tid"), **_machine(told.get("xms_mirid"))})
         places = ((AddressType.VPC, "privateIpAddress"), (AddressType.INTERNET, "publicIpAddress"))
-        addresses = tuple(Address(ip=found[name], type=kind) for kind, name in places if found.get(name))
-        return Machine(identity, addresses, credential=Credential(azure=TokenCredential(token=token)))
+        told_addresses = addresses(ADDRESS, ((kind, found.get(name)) for kind, name in places))
+        return Machine(identity, told_addresses, credential=Credential(azure=TokenCredential(token=token)))
 
 
 def _machine(resource: object) -> dict[str, str]:
@@ -65,6 +65,6 @@ async def _get(metadata: Metadata, path: str) -> dict[str, Any]:
         raise NotYet(f"GET {path} answers {status}: {body[:200].decode('utf-8', 'replace')}")
     try:
         found = json.loads(body)
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise IdentityError(f"{path}: not JSON: {cause}") from cause
     return found if isinstance(found, dict) else {}

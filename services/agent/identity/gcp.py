@@ -8,10 +8,10 @@ from urllib.parse import quote
 from tenacity.wait import wait_base
 
 from schemas.credentials import Credential, TokenCredential
-from schemas.events import Address, AddressType
+from schemas.events import AddressType
 from services.agent.identity.metadata import BACKOFF, Metadata, awaited
 from services.agent.identity.source import IdentityError, Machine, NotYet
-from services.agent.identity.tokens import claimed, claims
+from services.agent.identity.tokens import addresses, claimed, claims
 from services.agent.settings import GcpSettings
 
 ROOT = "/computeMetadata/v1/instance"
@@ -54,8 +54,8 @@ class GcpSource:
             "instanceName": "instance_name",
         }
         identity = claimed(TOKEN, gcp={ours: machine.get(theirs) for ours, theirs in names.items()})
-        addresses = tuple(Address(ip=ip.decode("ascii", "replace").strip(), type=kind) for kind, ip in found if ip)
-        return Machine(identity, addresses, credential=Credential(gcp=TokenCredential(token=token)))
+        told_addresses = addresses(ROOT, ((kind, ip.decode("ascii", "replace").strip()) for kind, ip in found if ip))
+        return Machine(identity, told_addresses, credential=Credential(gcp=TokenCredential(token=token)))
 
 
 async def _get(metadata: Metadata, path: str) -> bytes | None:

@@ -6,12 +6,14 @@ The processor verifies; a claim that is not what the token proves is refused the
 import base64
 import binascii
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
 from tenacity.wait import wait_base
 
-from schemas.credentials import Credential, JwtCredential
+from schemas.credentials import LONGEST_TOKEN, Credential, JwtCredential
+from schemas.events import Address, AddressType
 from schemas.identity import Identity
 from services.agent.identity.metadata import BACKOFF, awaited
 from services.agent.identity.source import IdentityError, Machine, NotYet
@@ -22,6 +24,9 @@ _PARTS = 3
 
 def claims(token: str, where: str) -> dict[str, Any]:
     """Return what a token claims; raise ``IdentityError`` naming ``where`` it is from if it is none."""
+    if len(token) > LONGEST_TOKEN:
+        words = f"the token has {len(token)} characters; an event has room for {LONGEST_TOKEN}: let its issuer say less"
+        raise IdentityError(f"{where}: {words}")
     parts = token.split(".")
     if len(parts) != _PARTS:
         raise IdentityError(f"{where}: not a signed token: {len(parts)} parts between dots, expected {_PARTS}")
@@ -29,6 +34,8 @@ def claims(token: str, where: str) -> dict[str, Any]:
         found = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
     except (binascii.Error, ValueError) as cause:
         raise IdentityError(f"{where}: not a token: its second part is no JSON in base64 ({cause})") from cause
+    except RecursionError as cause:
+        raise IdentityError(f"{where}: not a token: its claims are nested too deep") from cause
     if not isinstance(found, dict):
         raise IdentityError(f"{where}: not a token: its claims are no JSON object")
     return found
@@ -41,6 +48,15 @@ def claimed(where: str, **kind: dict[str, Any]) -> Identity:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors(include_url=False))
         raise IdentityError(f"{where}: the token does not say who this is: {faults}") from None
+
+
+def addresses(where: str, found: Iterable[tuple[AddressType, object]]) -> tuple[Address, ...]:
+    """Return the addresses that a metadata service named; raise ``IdentityError`` where one is none."""
+    try:
+        return tuple(Address.model_validate({"ip": ip, "type": kind}) for kind, ip in found if ip)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise IdentityError(f"{where}: {str(fault['input'])[:60]!r} is no address: {fault['msg']}") from None
 
 
 class TokenFile:

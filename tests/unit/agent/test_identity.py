@@ -57,6 +57,8 @@ async def test_a_file_may_be_json(tmp_path: Path) -> None:
         (FILE + "extra: 1\n", "no such field: extra"),
         ("identity: {}", "give exactly one of aws, jwt, gcp and azure"),
         ("identity: [", "neither YAML nor JSON"),
+        ("[" * 100_000, "neither YAML nor JSON"),
+        ("identity: 2026-99-99", "neither YAML nor JSON"),
         ("just words", "expected `identity:`"),
     ],
 )

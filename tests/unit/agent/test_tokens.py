@@ -1,5 +1,6 @@
 """Who the machine is by its token: from a file, and from metadata services that behave like Google's and Azure's."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ GCE = {
     "instance_name": "web",
 }
 VM = "/subscriptions/5F1B/resourcegroups/Shop/providers/Microsoft.Compute/virtualMachines/Web-1"
+HUGE = "a.e30." + "c" * 16 * 1024
+NESTED = f"a.{base64.urlsafe_b64encode(b'[' * 11_000).decode()}.c"
 USER = "/subscriptions/5F1B/resourcegroups/Shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/web"
 
 
@@ -65,6 +68,9 @@ async def test_a_token_file_that_is_not_there_yet_is_waited_for(tmp_path: Path, 
         ("a.WzFd.c", "no JSON object"),
         ("a.e30.c", "jwt.subject"),
         ("é.é.é", "cannot be read"),
+        (HUGE, "the token has 16390 characters; an event has room for 16384"),
+        (NESTED, "its claims are nested too deep"),
+        (f"a.{base64.urlsafe_b64encode(b'9' * 5000).decode()}.c", "no JSON in base64"),
     ],
 )
 async def test_a_file_that_holds_no_token_is_an_error_that_names_it(tmp_path: Path, content: str, words: str) -> None:
@@ -125,6 +131,37 @@ async def test_a_google_token_that_says_nothing_of_an_instance_is_an_error(mint:
     async with MetadataServer(lambda audience: mint.token("1", said, audience)) as server:
         with pytest.raises(IdentityError, match="the token"):
             await GcpSource(GcpSettings(endpoint=server.endpoint), "muster").obtain()
+
+
+HUGE = "a.e30." + "c" * 16 * 1024
+NESTED = f"a.{base64.urlsafe_b64encode(b'[' * 11_000).decode()}.c"
+
+
+@pytest.mark.parametrize(
+    ("token", "words"), [(HUGE, "room for 16384"), (NESTED, "nested too deep"), ("", "0 parts|1 pa")]
+)
+async def test_a_token_that_no_event_takes_is_told_and_the_agent_goes_on(token: str, words: str, mint: Mint) -> None:
+    """The last credential that was good is shown again; nothing else than these errors may leave a source."""
+    machines = {"google": {"compute_engine": GCE}, "tid": "t1", "xms_mirid": VM}
+    async with MetadataServer(lambda audience: mint.token("1", machines, audience)) as server:
+        google = GcpSource(GcpSettings(endpoint=server.endpoint), "muster")
+        azure = AzureSource(AzureSettings(endpoint=server.endpoint), "muster")
+        for source in (google, azure):
+            server.token = lambda audience: mint.token("1", machines, audience)
+            machine = await source.obtain()
+            server.token = lambda _audience: token
+            with pytest.raises(IdentityError, match=words):
+                await source.renew()
+            assert await Wallet(source, machine).credential() == machine.credential
+
+
+async def test_an_address_that_is_none_is_an_error_that_says_so(mint: Mint) -> None:
+    said = {"tid": "t1", "xms_mirid": VM}
+    async with MetadataServer(
+        lambda audience: mint.token("1", said, audience), {"privateIpAddress": "x" * 50}
+    ) as server:
+        with pytest.raises(IdentityError, match="xxx' is no address"):
+            await AzureSource(AzureSettings(endpoint=server.endpoint), "muster").renew()
 
 
 def _audience_is(mint: Mint, token: str, audience: str) -> None:
