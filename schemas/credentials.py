@@ -122,6 +122,8 @@ class CredentialReason(StrEnum):
     EXPIRED = "CredentialExpired"
     NOT_YET_VALID = "CredentialNotYetValid"
     WRONG_AUDIENCE = "CredentialWrongAudience"
+    WRONG_SESSION = "CredentialWrongSession"
+    """It is meant for this Muster, and for another session than the one that shows it, or for none."""
     CLAIM_MISSING = "CredentialClaimMissing"
     IDENTITY_MISMATCH = "CredentialIdentityMismatch"
     """It proves another identity than the one claimed."""

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from services.identity.core import ec2, jws, paths, signatures
-from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
+from services.identity.core.bundle import Certificate, Ec2Method, Issuer, IssuerKind, TrustBundle
 from services.identity.core.verdict import RefusedError
 from services.runtime.config import ConfigError
 
@@ -156,6 +156,10 @@ def _checked(place: Path, bundle: TrustBundle) -> TrustBundle:
 def _check_issuer(place: Path, issuer: Issuer) -> None:
     if any({"d", "k"} & set(key) for key in issuer.keys):
         raise BundleError(f"{place}: the keys of {issuer.name} are not public: a trust bundle holds no secrets")
+    if issuer.session_bound and issuer.kind is not IssuerKind.GCP:
+        raise BundleError(
+            f"{place}: session_bound of {issuer.name}: only tokens of kind gcp are asked for in a session"
+        )
     if not issuer.keys and not issuer.discovery:
         raise BundleError(f"{place}: {issuer.name} has neither keys nor jwks nor discovery: true")
     if issuer.keys and not any(_fits(key, algorithm) for key in issuer.keys for algorithm in issuer.algorithms):

@@ -17,11 +17,13 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
 from schemas.credentials import Ec2Credential
-from services.identity.core.bundle import Algorithm, Certificate, Ec2Method, Issuer, IssuerKind
+from services.identity.core.bundle import Algorithm, Certificate, Ec2Method, Issuer, IssuerKind, session_audience
 from tests.support import tlv
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 """The broker time at which the tests' credentials are judged."""
+SESSION = "00000000-0000-4000-8000-000000000001"
+"""The session in which they are shown."""
 DAY = timedelta(days=1)
 _OPTIONS = [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoCapabilities, pkcs7.PKCS7Options.NoCerts]
 
@@ -195,6 +197,11 @@ class TokenSigner(NamedTuple):
         return f"https://{self.name}.invalid"
 
     @property
+    def audience(self) -> str:
+        """For whom its tokens are: Google's for one session only."""
+        return session_audience("muster", SESSION) if self.kind is IssuerKind.GCP else "muster"
+
+    @property
     def private(self) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
         """Its key."""
         return rsa_key(self.name) if self.algorithm.startswith("RS") else _ec_key(self.name)
@@ -217,8 +224,15 @@ class TokenSigner(NamedTuple):
     def token(self, headers: dict[str, Any] | None = None, **changed: Any) -> str:  # noqa: ANN401 - any claim
         """Return a token; a claim given as None is left out."""
         at = int(NOW.timestamp())
-        claims = {"iss": self.url, "sub": "ann", "aud": "muster", "iat": at, "nbf": at - 60, "exp": at + 600} | changed
-        told = {name: value for name, value in claims.items() if value is not None}
+        claims = {
+            "iss": self.url,
+            "sub": "ann",
+            "aud": self.audience,
+            "iat": at,
+            "nbf": at - 60,
+            "exp": at + 600,
+        } | changed
+        told = {name: value for name, value in (claims | changed).items() if value is not None}
         named = {"kid": self.kid} if self.kid is not None else {}
         return jwt.encode(told, self.private, algorithm=self.algorithm, headers=named | (headers or {}))
 

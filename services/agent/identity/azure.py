@@ -32,10 +32,13 @@ class AzureSource:
 
     async def obtain(self) -> Machine:
         """Return the machine; waits with backoff, saying so, as long as the service does not answer."""
-        return await awaited(self.renew, self._settings.endpoint, self._wait)
+        return await awaited(self._read, self._settings.endpoint, self._wait)
 
-    async def renew(self) -> Machine:
+    async def renew(self, session: str) -> Machine:  # noqa: ARG002 - Azure has tokens for applications it knows only
         """Return the machine, with a token as it is issued now."""
+        return await self._read()
+
+    async def _read(self) -> Machine:
         async with Metadata(self._settings.endpoint, self._settings.timeout_seconds) as metadata:
             query = f"api-version=2018-02-01&resource={quote(self._audience, safe='')}"
             token = (await _get(metadata, f"{TOKEN}?{query}")).get("access_token")

@@ -77,7 +77,7 @@ class FileSource:
             credential=parsed.credential,
         )
 
-    async def renew(self) -> Machine:
+    async def renew(self, session: str) -> Machine:  # noqa: ARG002 - whoever wrote the file knew of no session
         """Return what the file says now: whoever issues its credential may have replaced it."""
         return await self.obtain()
 

@@ -68,10 +68,13 @@ class TokenFile:
 
     async def obtain(self) -> Machine:
         """Return who the token says this is; waits, saying so, as long as there is no file."""
-        return await awaited(self.renew, str(self._settings.file), self._wait)
+        return await awaited(self._read, str(self._settings.file), self._wait)
 
-    async def renew(self) -> Machine:
+    async def renew(self, session: str) -> Machine:  # noqa: ARG002 - whoever issued the token knew of no session
         """Return the same of the token that is there now."""
+        return await self._read()
+
+    async def _read(self) -> Machine:
         where = str(self._settings.file)
         try:
             token = self._settings.file.read_text(encoding="ascii").strip()

@@ -54,6 +54,8 @@ class Issuer(_Part):
     algorithms: tuple[Algorithm, ...] = ("RS256", "ES256")
     keys: tuple[dict[str, Any], ...] = ()
     """JSON Web Keys (RFC 7517), public parts only."""
+    session_bound: bool | None = None
+    """Whether a token must be meant for the very session that shows it; unless it is said, only those of ``gcp``."""
     discovery: bool = False
     """The keys are fetched from where ``<issuer>/.well-known/openid-configuration`` says, and again every so often."""
     attributes: dict[str, str] = Field(default_factory=dict)
@@ -61,6 +63,16 @@ class Issuer(_Part):
 
     Several values have commas between them; a comma in one is ``%2C``, and a percent sign ``%25``.
     """
+
+    @property
+    def binds_session(self) -> bool:
+        """Whether a token is of use to one session only."""
+        return self.kind is IssuerKind.GCP if self.session_bound is None else self.session_bound
+
+
+def session_audience(audience: str, session: str) -> str:
+    """Return the audience of a token that only this session of this Muster may show."""
+    return f"{audience}/session/{session}"
 
 
 class TrustBundle(_Part):
@@ -78,8 +90,8 @@ class TrustBundle(_Part):
 
     @cached_property
     def digest(self) -> str:
-        """Return ``sha256:`` and the hash of the canonical form: keys sorted, no spaces."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Return ``sha256:`` and the hash of the canonical form: keys sorted, no spaces, without what is not said."""
+        canonical = json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
     def issuer(self, name: str) -> Issuer | None:

@@ -8,27 +8,32 @@ from schemas.credentials import Credential, CredentialReason, Verified
 from schemas.identity import Identity
 from services.identity.core import ec2, tokens
 from services.identity.core.bundle import TrustBundle
+from services.identity.core.jws import Shown
 from services.identity.core.verdict import Accepted, Refusal, RefusedError
 
 LONGEST_MESSAGE = 800
 
 
-def verify(bundle: TrustBundle, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
-    """Return what the credential proves at the broker time ``at``, if it is what is claimed.
+def verify(
+    bundle: TrustBundle, credential: Credential, claimed: Identity, at: datetime, session: str
+) -> Accepted | Refusal:
+    """Return what the credential proves at the broker time ``at``, if it is what is claimed by this session.
 
     Total: whatever the bytes, it never raises.
     """
-    return _judged(bundle, credential, claimed, at)
+    return _judged(bundle, credential, claimed, at, session)
 
 
-def prove(bundle: TrustBundle, credential: Credential, at: datetime) -> Accepted | Refusal:
-    """Return what the credential proves, whoever shows it. Total as well."""
-    return _judged(bundle, credential, None, at)
+def prove(bundle: TrustBundle, credential: Credential, at: datetime, session: str | None = None) -> Accepted | Refusal:
+    """Return what the credential proves, whoever shows it; without ``session``, in whichever. Total as well."""
+    return _judged(bundle, credential, None, at, session)
 
 
-def _judged(bundle: TrustBundle, credential: Credential, claimed: Identity | None, at: datetime) -> Accepted | Refusal:
+def _judged(
+    bundle: TrustBundle, credential: Credential, claimed: Identity | None, at: datetime, session: str | None
+) -> Accepted | Refusal:
     try:
-        identity, method, key = _proven(bundle, credential, at)
+        identity, method, key = _proven(bundle, credential, Shown(at, session))
         if claimed is not None and identity.name != claimed.name:
             words = f"it proves to be {identity.name}, and claims to be {claimed.name}"
             return _printable(Refusal(CredentialReason.IDENTITY_MISMATCH, words))
@@ -55,13 +60,13 @@ def _printable(refusal: Refusal) -> Refusal:
     return refusal._replace(message=words)
 
 
-def _proven(bundle: TrustBundle, credential: Credential, at: datetime) -> tuple[Identity, str, str]:
+def _proven(bundle: TrustBundle, credential: Credential, shown: Shown) -> tuple[Identity, str, str]:
     if credential.ec2 is not None:
-        return ec2.verify(bundle, credential.ec2, at)
+        return ec2.verify(bundle, credential.ec2, shown.at)
     if credential.jwt is not None:
-        return tokens.verify_jwt(bundle, credential.jwt.issuer, credential.jwt.token, at)
+        return tokens.verify_jwt(bundle, credential.jwt.issuer, credential.jwt.token, shown)
     if credential.gcp is not None:
-        return tokens.verify_gcp(bundle, credential.gcp.token, at)
+        return tokens.verify_gcp(bundle, credential.gcp.token, shown)
     if credential.azure is not None:
-        return tokens.verify_azure(bundle, credential.azure.token, at)
+        return tokens.verify_azure(bundle, credential.azure.token, shown)
     raise AssertionError("a credential has exactly one kind")  # pragma: no cover - its model says so

@@ -12,7 +12,7 @@ from services.identity.core.bundle import Issuer, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
 from services.identity.discovery import LARGEST, Discovery, DiscoveryError, keys_place
-from tests.support.notary import NOW, TokenSigner
+from tests.support.notary import NOW, SESSION, TokenSigner
 from tests.support.publisher import Publisher
 
 CORP = TokenSigner()
@@ -21,7 +21,7 @@ CORP = TokenSigner()
 def _proves(publisher: Publisher, bundle: TrustBundle, name: str = "corp") -> Accepted | Refusal:
     """Say what a token of this issuer proves."""
     shown = Credential(jwt=JwtCredential(issuer=name, token=CORP.token(iss=publisher.url)))
-    return verify(bundle, shown, Identity(jwt=JwtIdentity(issuer=name, subject="ann")), NOW)
+    return verify(bundle, shown, Identity(jwt=JwtIdentity(issuer=name, subject="ann")), NOW, SESSION)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from services.identity.core.bundle import Ec2Method, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
 from services.identity.loading import shipped
-from tests.support.notary import DAY, NOW, DsaNotary, Notary, document, segmented
+from tests.support.notary import DAY, NOW, SESSION, DsaNotary, Notary, document, segmented
 from tests.support.tlv import EDITS, SEGMENTS, read
 
 OURS, THEIRS = Notary(), Notary("theirs")
@@ -34,7 +34,7 @@ R = CredentialReason
 
 
 def _judged(shown: Ec2Credential, bundle: TrustBundle = BUNDLE, at: datetime = NOW) -> Accepted | Refusal:
-    return verify(bundle, Credential(ec2=shown), CLAIMED, at)
+    return verify(bundle, Credential(ec2=shown), CLAIMED, at, SESSION)
 
 
 def _refused(found: Accepted | Refusal) -> CredentialReason:
@@ -297,7 +297,7 @@ def test_the_partition_follows_from_the_region(region: str, partition: str) -> N
     )
     bundle = TrustBundle(certificates=(OURS.certificate(region),))
     shown = OURS.shows(document(region=region, availabilityZone=zone))
-    found = verify(bundle, Credential(ec2=shown), Identity(aws=aws), NOW)
+    found = verify(bundle, Credential(ec2=shown), Identity(aws=aws), NOW, SESSION)
     assert isinstance(found, Accepted), found
     assert found.identity.aws == aws
 

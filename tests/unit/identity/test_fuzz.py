@@ -26,7 +26,7 @@ from services.identity.core import ec2, tokens
 from services.identity.core.bundle import Ec2Method, IssuerKind, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
-from tests.support.notary import NOW, DsaNotary, Notary, TokenSigner, document
+from tests.support.notary import NOW, SESSION, DsaNotary, Notary, TokenSigner, document
 from tests.support.tlv import EDITS, Node, read
 from tests.unit.identity.test_documents import CLAIMED
 from tests.unit.identity.test_issued import BUNDLE as ISSUERS
@@ -71,7 +71,7 @@ ODD: st.SearchStrategy[Any] = st.recursive(
 
 
 def _judged(shown: Credential, claimed: Identity) -> Accepted | Refusal:
-    found = verify(BUNDLE, shown, claimed, NOW)
+    found = verify(BUNDLE, shown, claimed, NOW, SESSION)
     assert isinstance(found, Accepted | Refusal)
     if isinstance(found, Refusal):
         found.message.encode()
@@ -143,7 +143,7 @@ def test_a_damaged_signature_of_a_document_proves_what_it_proved_or_nothing(
     method = next(name for name in told if name != "document")
     raw = _damaged(base64.b64decode("".join(told[method].split())), data) or b"x"
     damaged = Ec2Credential.model_validate({"document": TEXT, method: base64.b64encode(raw).decode()})
-    found = verify(BUNDLE, Credential(ec2=damaged), claimed, NOW)
+    found = verify(BUNDLE, Credential(ec2=damaged), claimed, NOW, SESSION)
     assert isinstance(found, Refusal) or found.identity == claimed
 
 
@@ -210,7 +210,7 @@ def test_a_process_without_memory_says_nothing_of_a_credential(monkeypatch: pyte
 
     monkeypatch.setattr(ec2, "verify", exhausted)
     with pytest.raises(MemoryError):
-        verify(BUNDLE, *SHOWN[0], NOW)
+        verify(BUNDLE, *SHOWN[0], NOW, SESSION)
 
 
 @given(st.sampled_from([one for one in SHOWN if one[0].ec2 is not None]), st.data())
@@ -229,7 +229,7 @@ def test_a_damaged_token_proves_what_it_proved_or_nothing(kind: IssuerKind, data
     shown: Any = TokenCredential.model_construct(token=token)
     if kind is IssuerKind.JWT:
         shown = JwtCredential.model_construct(issuer="corp", token=token)
-    found = verify(BUNDLE, Credential.model_construct(**{kind.value: shown}), IDENTITIES[kind], NOW)
+    found = verify(BUNDLE, Credential.model_construct(**{kind.value: shown}), IDENTITIES[kind], NOW, SESSION)
     assert isinstance(found, Refusal) or found.identity == IDENTITIES[kind]
 
 
@@ -238,7 +238,7 @@ def test_claims_that_an_issuer_signs_whatever_they_are_end_in_a_verdict(
     kind: IssuerKind, data: st.DataObject, odd: object
 ) -> None:
     signer = SIGNERS[kind]
-    told = json.loads(json.dumps(CLAIMS[kind] | {"iss": signer.url, "sub": "ann", "aud": "muster"}))
+    told = json.loads(json.dumps(CLAIMS[kind] | {"iss": signer.url, "sub": "ann", "aud": signer.audience}))
     told |= {"exp": NOW.timestamp() + 60, "nbf": NOW.timestamp(), "team": "core", "groups": ["a"]}
     container, place = data.draw(st.sampled_from(_places(told)))
     container[place] = odd
@@ -251,7 +251,7 @@ def test_claims_that_an_issuer_signs_whatever_they_are_end_in_a_verdict(
 )
 def test_a_head_whatever_it_says_ends_in_a_verdict(kind: IssuerKind, odd: dict[str, Any]) -> None:
     signer = SIGNERS[kind]
-    claims = CLAIMS[kind] | {"iss": signer.url, "sub": "ann", "aud": "muster", "exp": NOW.timestamp() + 60}
+    claims = CLAIMS[kind] | {"iss": signer.url, "sub": "ann", "aud": signer.audience, "exp": NOW.timestamp() + 60}
     _judged(*_of(kind, _signed(signer, {"alg": signer.algorithm, "kid": signer.kid} | odd, claims)))
 
 
@@ -285,4 +285,4 @@ JWK = st.fixed_dictionaries(
 def test_keys_whatever_an_issuer_publishes_end_in_a_verdict(keys: list[dict[str, Any]]) -> None:
     issuer = CORP.issuer().model_copy(update={"keys": tuple(keys)})
     bundle = TrustBundle().model_copy(update={"issuers": (issuer,)})
-    assert isinstance(verify(bundle, *_of(IssuerKind.JWT, CORP.token()), NOW), Refusal)
+    assert isinstance(verify(bundle, *_of(IssuerKind.JWT, CORP.token()), NOW, SESSION), Refusal)

@@ -19,8 +19,8 @@ from schemas.names import read_back
 from schemas.rejected import RejectReason
 from services.identity.core.bundle import IssuerKind, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
-from services.identity.core.verifier import verify
-from tests.support.notary import NOW, TokenSigner
+from services.identity.core.verifier import prove, verify
+from tests.support.notary import NOW, SESSION, TokenSigner
 
 R = CredentialReason
 CORP = TokenSigner()
@@ -77,7 +77,7 @@ def _shown(kind: IssuerKind, token: str, issuer: str = "corp") -> Credential:
 
 
 def _judged(kind: IssuerKind, token: str, bundle: TrustBundle = BUNDLE, at: datetime = NOW) -> Accepted | Refusal:
-    return verify(bundle, _shown(kind, token), IDENTITIES[kind], at)
+    return verify(bundle, _shown(kind, token), IDENTITIES[kind], at, SESSION)
 
 
 def _refused(found: Accepted | Refusal) -> CredentialReason:
@@ -275,7 +275,7 @@ def test_a_token_of_one_kind_of_issuer_is_none_of_another(kind: IssuerKind) -> N
 
 def test_a_cloud_s_issuer_cannot_be_named_as_if_it_were_any_issuer() -> None:
     """Else any service account of that cloud would have a name of the kind ``jwt``."""
-    found = verify(BUNDLE, _shown(IssuerKind.JWT, GOOGLE.token(), "google"), IDENTITIES[IssuerKind.JWT], NOW)
+    found = verify(BUNDLE, _shown(IssuerKind.JWT, GOOGLE.token(), "google"), IDENTITIES[IssuerKind.JWT], NOW, SESSION)
     assert _refused(found) is R.UNKNOWN_ISSUER
 
 
@@ -287,13 +287,53 @@ def test_an_address_that_google_did_not_verify_is_nobodys_service_account(verifi
     assert found.identity.gcp.service_account is None
 
 
+THEIRS = "00000000-0000-4000-8000-00000000000f"
+BOUND: dict[str, tuple[object, CredentialReason | None, CredentialReason | None]] = {
+    "for this session": (f"muster/session/{SESSION}", None, None),
+    "for this session, among others": (["vault", f"muster/session/{SESSION}"], None, None),
+    "for another session": (f"muster/session/{THEIRS}", R.WRONG_SESSION, R.WRONG_SESSION),
+    "for no session": ("muster", R.WRONG_SESSION, None),
+    "for a session that begins like this": (f"muster/session/{SESSION}0", R.WRONG_SESSION, R.WRONG_SESSION),
+    "for this session, and more": (f"muster/session/{SESSION}/", R.WRONG_SESSION, R.WRONG_SESSION),
+    "for the session without a name": ("muster/session/", R.WRONG_SESSION, R.WRONG_SESSION),
+    "for this session of another Muster": (f"vault/session/{SESSION}", R.WRONG_AUDIENCE, R.WRONG_AUDIENCE),
+    "for what begins like our sessions": (f"muster/sessions/{SESSION}", R.WRONG_AUDIENCE, R.WRONG_AUDIENCE),
+    "for nobody": (None, R.WRONG_AUDIENCE, R.WRONG_AUDIENCE),
+}
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_a_google_token_is_of_use_only_to_the_session_it_was_asked_for(name: str) -> None:
+    """Unless the operator says that such tokens are made elsewhere: then one for no session is of use to all."""
+    audience, bound, unbound = BOUND[name]
+    token = GOOGLE.token(**CLAIMS[IssuerKind.GCP], aud=audience)
+    for issuer, reason in ((GOOGLE.issuer(), bound), (GOOGLE.issuer(session_bound=False), unbound)):
+        found = _judged(IssuerKind.GCP, token, TrustBundle(issuers=(issuer,)))
+        assert (None if isinstance(found, Accepted) else _refused(found)) is reason, found
+
+
+def test_a_refusal_says_which_session_was_expected() -> None:
+    found = _judged(IssuerKind.GCP, GOOGLE.token(**CLAIMS[IssuerKind.GCP], aud=f"muster/session/{THEIRS}"))
+    assert isinstance(found, Refusal)
+    assert found.message == f"it is meant for muster/session/{THEIRS}; expected muster/session/{SESSION}"
+
+
+def test_of_a_token_that_stands_alone_nobody_can_say_whose_session_it_is() -> None:
+    """``muster identity verify`` is given a token without the event that carried it."""
+    for audience in ("muster", f"muster/session/{THEIRS}"):
+        token = GOOGLE.token(**CLAIMS[IssuerKind.GCP], aud=audience)
+        assert isinstance(prove(BUNDLE, _shown(IssuerKind.GCP, token), NOW), Accepted)
+    refused = prove(BUNDLE, _shown(IssuerKind.GCP, GOOGLE.token(**CLAIMS[IssuerKind.GCP], aud="vault")), NOW)
+    assert _refused(refused) is R.WRONG_AUDIENCE
+
+
 def test_an_issuer_whose_name_nobody_configured_is_unknown_though_its_token_is_good() -> None:
-    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "other"), IDENTITIES[IssuerKind.JWT], NOW)
+    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "other"), IDENTITIES[IssuerKind.JWT], NOW, SESSION)
     assert _refused(found) is R.UNKNOWN_ISSUER
 
 
 def test_a_token_under_another_issuers_name_is_not_its() -> None:
-    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "old"), IDENTITIES[IssuerKind.JWT], NOW)
+    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "old"), IDENTITIES[IssuerKind.JWT], NOW, SESSION)
     assert _refused(found) is R.UNKNOWN_ISSUER
 
 
@@ -322,7 +362,7 @@ def test_a_key_that_is_none_for_the_algorithm_verifies_nothing(use: dict[str, An
 
 def test_an_issuer_whose_keys_were_never_fetched_is_refused_as_such() -> None:
     shown = _shown(IssuerKind.JWT, PUBLISHED.token(), "published")
-    assert _refused(verify(BUNDLE, shown, IDENTITIES[IssuerKind.JWT], NOW)) is R.KEYS_UNAVAILABLE
+    assert _refused(verify(BUNDLE, shown, IDENTITIES[IssuerKind.JWT], NOW, SESSION)) is R.KEYS_UNAVAILABLE
 
 
 def test_attributes_are_taken_from_the_claims_by_their_paths() -> None:
@@ -373,7 +413,7 @@ def test_a_path_that_cannot_be_applied_to_what_a_token_says_is_a_refusal() -> No
 )
 def test_a_subject_that_is_no_name_is_spelled_so_that_it_can_be_read_back(subject: str, name: str) -> None:
     claimed = Identity(jwt=JwtIdentity(issuer="corp", subject=subject))
-    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(sub=subject)), claimed, NOW)
+    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(sub=subject)), claimed, NOW, SESSION)
     assert isinstance(found, Accepted), found
     assert found.identity.name == name
     assert found.identity.jwt is not None

@@ -87,6 +87,7 @@ def test_the_digest_changes_with_whatever_verification_depends_on() -> None:
             {"certificates": base.certificates[1:]},
             {"issuers": (CORP.issuer(algorithms=("ES256", "RS256")),)},
             {"issuers": (CORP.issuer(attributes={"a": "$.a"}),)},
+            {"issuers": (CORP.issuer(session_bound=False),)},
             {"processors": ("AAAA",)},
         )
     ]
@@ -118,6 +119,10 @@ BAD: dict[str, tuple[object, str]] = {
     "alg none": ({"issuers": [_issuer(algorithms=["none"])]}, "issuers.0.algorithms.0: Input should be 'RS256'"),
     "alg HS256": ({"issuers": [_issuer(algorithms=["HS256"])]}, "issuers.0.algorithms.0: Input should be 'RS256'"),
     "two of one name": ({"issuers": [_issuer(), _issuer()]}, "two issuers have the same name"),
+    "a token bound that nobody can bind": (
+        {"issuers": [_issuer(session_bound=True)]},
+        "session_bound of corp: only tokens of kind gcp are asked for in a session",
+    ),
     "no keys": ({"issuers": [_issuer(keys=None)]}, "corp has neither keys nor jwks nor discovery: true"),
     "keys for another algorithm": (
         {"issuers": [_issuer(keys=[RSA.jwk])]},

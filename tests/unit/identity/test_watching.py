@@ -10,7 +10,7 @@ from services.identity.core.bundle import TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.loading import BundleError, load
 from services.identity.watching import Bundles
-from tests.support.notary import NOW, Notary, document
+from tests.support.notary import NOW, SESSION, Notary, document
 from tests.unit.identity.test_documents import CLAIMED
 from tests.unit.identity.test_given import CHECKED, KEY, knows, told
 
@@ -28,7 +28,7 @@ def _written(file: Path, *notaries: Notary, **changed: object) -> TrustBundle:
 
 
 def _judged(bundles: Bundles, by: str = "sha256:any") -> Accepted | Refusal:
-    return bundles.verify(by, SHOWN, CLAIMED, NOW)
+    return bundles.verify(by, SHOWN, CLAIMED, NOW, SESSION)
 
 
 async def test_another_bundle_is_in_force_once_it_is_read_and_is_told(tmp_path: Path) -> None:
