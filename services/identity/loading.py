@@ -164,11 +164,15 @@ def _check_issuer(place: Path, issuer: Issuer) -> None:
         raise BundleError(f"{place}: {issuer.name} has neither keys nor jwks nor discovery: true")
     if issuer.keys and not any(_fits(key, algorithm) for key in issuer.keys for algorithm in issuer.algorithms):
         raise BundleError(f"{place}: none of the keys of {issuer.name} is for {' or '.join(issuer.algorithms)}")
-    for name, path in issuer.attributes.items():
+    if issuer.ecs is not None and issuer.kind is not IssuerKind.ECS:
+        raise BundleError(f"{place}: ecs of {issuer.name}: it is of kind {issuer.kind.value}; expected kind: ecs")
+    claims = issuer.ecs.model_dump() if issuer.ecs is not None else {}
+    named = [(f"attribute {name}", path) for name, path in issuer.attributes.items()]
+    for what, path in (*named, *((f"ecs.{name}", path) for name, path in claims.items())):
         try:
             paths.check(path)
         except paths.PathError as cause:
-            raise BundleError(f"{place}: attribute {name} of {issuer.name}: {cause}") from cause
+            raise BundleError(f"{place}: {what} of {issuer.name}: {cause}") from cause
 
 
 def _fits(key: dict[str, Any], algorithm: str) -> bool:

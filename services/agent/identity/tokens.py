@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,6 +60,19 @@ def addresses(where: str, found: Iterable[tuple[AddressType, object]]) -> tuple[
         raise IdentityError(f"{where}: {str(fault['input'])[:60]!r} is no address: {fault['msg']}") from None
 
 
+def token_in(file: Path, setting: str) -> str:
+    """Return the token in a file; raise ``NotYet`` where there is none yet, ``IdentityError`` where it is no text."""
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except FileNotFoundError as cause:
+        raise NotYet(f"{file}: there is no token file; see {setting}") from cause
+    except (OSError, UnicodeDecodeError) as cause:
+        raise IdentityError(f"{file}: cannot be read: {cause}; see {setting}") from cause
+    if not token:
+        raise NotYet(f"{file}: the token file is empty")
+    return token
+
+
 class TokenFile:
     """Reads a token from a file, whenever it is to be shown; one that is not there yet is waited for."""
 
@@ -75,15 +89,7 @@ class TokenFile:
         return await self._read()
 
     async def _read(self) -> Machine:
-        where = str(self._settings.file)
-        try:
-            token = self._settings.file.read_text(encoding="ascii").strip()
-        except FileNotFoundError as cause:
-            raise NotYet(f"{where}: there is no token file; see identity.jwt.file") from cause
-        except (OSError, UnicodeDecodeError) as cause:
-            raise IdentityError(f"{where}: cannot be read: {cause}; see identity.jwt.file") from cause
-        if not token:
-            raise NotYet(f"{where}: the token file is empty")
+        where, token = str(self._settings.file), token_in(self._settings.file, "identity.jwt.file")
         issuer = self._settings.issuer
         identity = claimed(where, jwt={"issuer": issuer, "subject": claims(token, where).get("sub")})
         return Machine(identity, credential=Credential(jwt=JwtCredential(issuer=issuer, token=token)))

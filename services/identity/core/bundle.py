@@ -43,6 +43,22 @@ class IssuerKind(StrEnum):
     JWT = "jwt"
     GCP = "gcp"
     AZURE = "azure"
+    ECS = "ecs"
+    """Tokens given to ECS tasks, shown under the issuer's short name like those of ``jwt``."""
+
+
+class EcsClaims(_Part):
+    """Where a token says of which ECS task it is: JSONPaths (RFC 9535), each of one value."""
+
+    partition: str = "$.ecs.partition"
+    account: str = "$.ecs.account"
+    region: str = "$.ecs.region"
+    zone: str = "$.ecs.zone"
+    cluster: str = "$.ecs.cluster"
+    """Its name, not its ARN."""
+    task_id: str = "$.ecs.task_id"
+    role: str = "$.ecs.role"
+    """Name of the task's IAM role; a token may say none."""
 
 
 class Issuer(_Part):
@@ -63,6 +79,9 @@ class Issuer(_Part):
 
     Several values have commas between them; a comma in one is ``%2C``, and a percent sign ``%25``.
     """
+
+    ecs: EcsClaims | None = None
+    """Of the kind ``ecs``: where its tokens say of which task they are, if not where they do by default."""
 
     @property
     def binds_session(self) -> bool:

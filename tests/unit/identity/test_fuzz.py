@@ -39,13 +39,14 @@ BUNDLE = ISSUERS.model_copy(
     }
 )
 TEXT = document()
+BY_NAME = {IssuerKind.JWT, IssuerKind.ECS}
 SHOWN: list[tuple[Credential, Identity]] = [
     *((Credential(ec2=Notary().shows(TEXT, method=one)), CLAIMED) for one in Ec2Method),
     (Credential(ec2=Ec2Credential(document=TEXT, pkcs7=DsaNotary().pkcs7(TEXT))), CLAIMED),
     *(
         (
-            Credential(jwt=JwtCredential(issuer="corp", token=CORP.token()))
-            if kind is IssuerKind.JWT
+            Credential(jwt=JwtCredential(issuer=SIGNERS[kind].name, token=SIGNERS[kind].token(**CLAIMS[kind])))
+            if kind in BY_NAME
             else Credential.model_validate({kind.value: TokenCredential(token=SIGNERS[kind].token(**CLAIMS[kind]))}),
             IDENTITIES[kind],
         )
@@ -227,9 +228,10 @@ def test_a_damaged_document_proves_nothing(shown: tuple[Credential, Identity], d
 def test_a_damaged_token_proves_what_it_proved_or_nothing(kind: IssuerKind, data: st.DataObject) -> None:
     token = _damaged(SIGNERS[kind].token(**CLAIMS[kind]).encode(), data).decode("latin-1") or "x"
     shown: Any = TokenCredential.model_construct(token=token)
-    if kind is IssuerKind.JWT:
-        shown = JwtCredential.model_construct(issuer="corp", token=token)
-    found = verify(BUNDLE, Credential.model_construct(**{kind.value: shown}), IDENTITIES[kind], NOW, SESSION)
+    if kind in BY_NAME:
+        shown = JwtCredential.model_construct(issuer=SIGNERS[kind].name, token=token)
+    field = "jwt" if kind in BY_NAME else kind.value
+    found = verify(BUNDLE, Credential.model_construct(**{field: shown}), IDENTITIES[kind], NOW, SESSION)
     assert isinstance(found, Refusal) or found.identity == IDENTITIES[kind]
 
 
@@ -262,8 +264,8 @@ def _signed(signer: TokenSigner, *parts: dict[str, Any]) -> str:
 
 
 def _of(kind: IssuerKind, token: str) -> tuple[Credential, Identity]:
-    if kind is IssuerKind.JWT:
-        return Credential(jwt=JwtCredential(issuer="corp", token=token)), IDENTITIES[kind]
+    if kind in BY_NAME:
+        return Credential(jwt=JwtCredential(issuer=SIGNERS[kind].name, token=token)), IDENTITIES[kind]
     return Credential.model_validate({kind.value: TokenCredential(token=token)}), IDENTITIES[kind]
 
 

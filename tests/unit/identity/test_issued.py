@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.codec import Rejection, decode_event
 from schemas.credentials import Chain, Credential, CredentialReason, JwtCredential, Proof, TokenCredential
 from schemas.events import AgentSoftware, Connect, Introduction, Registration
-from schemas.identity import AzureIdentity, GcpIdentity, Identity, JwtIdentity
+from schemas.identity import AwsIdentity, AzureIdentity, EcsTask, GcpIdentity, Identity, JwtIdentity
 from schemas.names import read_back
 from schemas.rejected import RejectReason
 from services.identity.core.bundle import IssuerKind, TrustBundle
@@ -28,7 +28,8 @@ OLD = TokenSigner("old", kid=None, algorithm="RS256")
 STRANGER = TokenSigner("stranger")
 GOOGLE = TokenSigner("google", IssuerKind.GCP, algorithm="RS256")
 ENTRA = TokenSigner("entra", IssuerKind.AZURE, algorithm="RS256")
-SIGNERS = {IssuerKind.JWT: CORP, IssuerKind.GCP: GOOGLE, IssuerKind.AZURE: ENTRA}
+TASKS = TokenSigner("tasks", IssuerKind.ECS)
+SIGNERS = {IssuerKind.JWT: CORP, IssuerKind.GCP: GOOGLE, IssuerKind.AZURE: ENTRA, IssuerKind.ECS: TASKS}
 PUBLISHED = TokenSigner("published")
 BUNDLE = TrustBundle(
     issuers=(
@@ -36,6 +37,7 @@ BUNDLE = TrustBundle(
         OLD.issuer(),
         GOOGLE.issuer(),
         ENTRA.issuer(),
+        TASKS.issuer(),
         PUBLISHED.issuer(keys=(), discovery=True),
     )
 )
@@ -43,10 +45,20 @@ AT = int(NOW.timestamp())
 MACHINE = {"project_id": "shop", "zone": "europe-west1-b", "instance_id": "123456789", "instance_name": "ratings-1"}
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 VM = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/Shop/providers/Microsoft.Compute/virtualMachines/Ratings-1"
+TASK = {
+    "partition": "aws",
+    "account": "123456789012",
+    "region": "us-east-2",
+    "zone": "us-east-2b",
+    "cluster": "Web_1",
+    "task_id": "158d1c8083dd49d6b527399fd6414f5c",
+    "role": "ratings",
+}
 CLAIMS: dict[IssuerKind, dict[str, Any]] = {
     IssuerKind.JWT: {},
     IssuerKind.GCP: {"google": {"compute_engine": MACHINE}, "email": "sa@shop.invalid", "email_verified": True},
     IssuerKind.AZURE: {"xms_mirid": VM, "tid": "99999999-2222-3333-4444-555555555555"},
+    IssuerKind.ECS: {"ecs": TASK},
 }
 IDENTITIES = {
     IssuerKind.JWT: Identity(jwt=JwtIdentity(issuer="corp", subject="ann")),
@@ -67,12 +79,21 @@ IDENTITIES = {
             vm="ratings-1",
         )
     ),
+    IssuerKind.ECS: Identity(
+        aws=AwsIdentity(
+            partition="aws",
+            account="123456789012",
+            region="us-east-2",
+            zone="us-east-2b",
+            ecs=EcsTask(cluster="Web_1", task_id="158d1c8083dd49d6b527399fd6414f5c", iam_role="ratings"),
+        )
+    ),
 }
 
 
-def _shown(kind: IssuerKind, token: str, issuer: str = "corp") -> Credential:
-    if kind is IssuerKind.JWT:
-        return Credential(jwt=JwtCredential(issuer=issuer, token=token))
+def _shown(kind: IssuerKind, token: str, issuer: str | None = None) -> Credential:
+    if kind in {IssuerKind.JWT, IssuerKind.ECS}:
+        return Credential(jwt=JwtCredential(issuer=issuer or SIGNERS[kind].name, token=token))
     return Credential.model_validate({kind.value: TokenCredential(token=token)})
 
 
@@ -92,7 +113,7 @@ def test_a_good_token_proves_who_it_is_of(kind: IssuerKind) -> None:
     found = _judged(kind, SIGNERS[kind].token(**CLAIMS[kind]))
     assert isinstance(found, Accepted), found
     assert found.identity == IDENTITIES[kind]
-    assert found.verified.method == kind.value
+    assert found.verified.method == ("jwt" if kind is IssuerKind.ECS else kind.value)
     assert found.verified.key == f"{SIGNERS[kind].url}#key-1"
     assert (found.verified.bundle, found.verified.at) == (BUNDLE.digest, NOW)
 

@@ -88,6 +88,8 @@ def test_the_digest_changes_with_whatever_verification_depends_on() -> None:
             {"issuers": (CORP.issuer(algorithms=("ES256", "RS256")),)},
             {"issuers": (CORP.issuer(attributes={"a": "$.a"}),)},
             {"issuers": (CORP.issuer(session_bound=False),)},
+            {"issuers": (CORP.issuer(kind="ecs"),)},
+            {"issuers": (CORP.issuer(kind="ecs", ecs={"role": "$.role"}),)},
             {"processors": ("AAAA",)},
         )
     ]
@@ -122,6 +124,18 @@ BAD: dict[str, tuple[object, str]] = {
     "a token bound that nobody can bind": (
         {"issuers": [_issuer(session_bound=True)]},
         "session_bound of corp: only tokens of kind gcp are asked for in a session",
+    ),
+    "places of a task in other tokens": (
+        {"issuers": [_issuer(ecs={})]},
+        "ecs of corp: it is of kind jwt; expected kind: ecs",
+    ),
+    "a place of a task that is no path": (
+        {"issuers": [_issuer(kind="ecs", ecs={"cluster": "$["})]},
+        "ecs.cluster of corp: $[: ",
+    ),
+    "a part of a task that there is not": (
+        {"issuers": [_issuer(kind="ecs", ecs={"taskId": "$.task"})]},
+        "issuers.0.ecs.taskId: Extra inputs are not permitted",
     ),
     "no keys": ({"issuers": [_issuer(keys=None)]}, "corp has neither keys nor jwks nor discovery: true"),
     "keys for another algorithm": (
