@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -14,7 +15,7 @@ from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from services.identity.core.bundle import Ec2Method, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
-from services.identity.loading import shipped
+from services.identity.loading import load, shipped
 from tests.support.notary import DAY, NOW, SESSION, DsaNotary, Notary, document, segmented
 from tests.support.tlv import EDITS, SEGMENTS, read
 
@@ -58,6 +59,20 @@ def test_a_document_with_a_good_signature_proves_the_machine_it_describes(method
 def test_a_dsa_signature_of_the_older_regions_counts_for_pkcs7() -> None:
     bundle = BUNDLE.model_copy(update={"certificates": (DsaNotary().certificate(),)})
     shown = Ec2Credential(document=document(), pkcs7=DsaNotary().pkcs7(document()))
+    found = _judged(shown, bundle)
+    assert isinstance(found, Accepted), found
+    assert found.verified.method == "ec2-pkcs7"
+
+
+def test_a_dsa_certificate_is_added_as_a_file_beside_awss_own(tmp_path: Path) -> None:
+    """What services/identity/certificates/README.md says to do for ``pkcs7``; without it such a signature is bad."""
+    (tmp_path / "trust.yaml").write_text("ec2_methods: [rsa2048, pkcs7]")
+    shown = Ec2Credential(document=document(), pkcs7=DsaNotary().pkcs7(document()))
+    assert _refused(_judged(shown, load(tmp_path))) is R.BAD_SIGNATURE
+    (tmp_path / "ec2" / "pkcs7").mkdir(parents=True)
+    (tmp_path / "ec2" / "pkcs7" / "us-east-2.dsa.pem").write_text(DsaNotary().certificate().pem)
+    bundle = load(tmp_path)
+    assert len([one for one in bundle.certificates if (one.region, one.method.value) == ("us-east-2", "pkcs7")]) > 1
     found = _judged(shown, bundle)
     assert isinstance(found, Accepted), found
     assert found.verified.method == "ec2-pkcs7"
