@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.message import Message
 
-Token = Annotated[str, StringConstraints(min_length=1, max_length=16 * 1024)]
+LONGEST_TOKEN = 16 * 1024
+Token = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TOKEN)]
 Base64Text = Annotated[str, StringConstraints(min_length=1, max_length=16 * 1024)]
 Link = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """One link of a hash chain: a SHA-256 digest in lower-case hexadecimal."""
@@ -121,6 +122,8 @@ class CredentialReason(StrEnum):
     EXPIRED = "CredentialExpired"
     NOT_YET_VALID = "CredentialNotYetValid"
     WRONG_AUDIENCE = "CredentialWrongAudience"
+    WRONG_SESSION = "CredentialWrongSession"
+    """It is meant for this Muster, and for another session than the one that shows it, or for none."""
     CLAIM_MISSING = "CredentialClaimMissing"
     IDENTITY_MISMATCH = "CredentialIdentityMismatch"
     """It proves another identity than the one claimed."""

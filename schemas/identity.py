@@ -29,6 +29,8 @@ class EcsTask(Message):
 
     cluster: Word
     task_id: Word
+    iam_role: Word | None = None
+    """Name of its IAM role, where who vouches for the task said it."""
 
 
 class AwsIdentity(Message):

@@ -140,7 +140,7 @@ class Minted:
         self._introduction = introduction
         self._mint = mint
 
-    async def credential(self) -> Credential | None:
+    async def credential(self, session: str) -> Credential | None:  # noqa: ARG002 - a document is of no session
         """Return it, signed anew."""
         aws = self._introduction.identity.aws
         if self._mint is None or aws is None or aws.ec2 is None:

@@ -7,6 +7,7 @@ import structlog
 from services.agent.attendance import attend, unless_stopped
 from services.agent.core.exchange import DrainSidecar, Exit, Notice, Output, Remember, StartSidecar, Topic
 from services.agent.identity.azure import AzureSource
+from services.agent.identity.ecs import EcsSource
 from services.agent.identity.file import FileSource
 from services.agent.identity.gcp import GcpSource
 from services.agent.identity.imds import Ec2Source
@@ -75,6 +76,8 @@ def identity_source(settings: IdentitySettings) -> IdentitySource:
         return Ec2Source(settings.ec2, audience=settings.audience)
     if settings.jwt is not None:
         return TokenFile(settings.jwt)
+    if settings.ecs is not None:
+        return EcsSource(settings.ecs)
     if settings.gcp is not None:
         return GcpSource(settings.gcp, settings.audience)
     if settings.azure is not None:

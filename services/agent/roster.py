@@ -32,8 +32,8 @@ _SECRET_BYTES = 32
 class Credentials(Protocol):
     """What a member shows."""
 
-    async def credential(self) -> Credential | None:
-        """Return the credential as it is now, soon; None: there is none."""
+    async def credential(self, session: str) -> Credential | None:
+        """Return the credential for this session as it is now, soon; None: there is none."""
 
 
 class Member:
@@ -150,16 +150,19 @@ class Roster:
             self._go_on(due, None)
 
     async def _show(self, due: _Due) -> None:
-        credential = await due.member.credentials.credential()
+        """Let a member go on with what it shows, in a session that begins now, or in its own."""
+        fresh = str(uuid.uuid4())
+        own = fresh if due.begin else due.member.session.session or ""
+        credential = await due.member.credentials.credential(own)
         if due.turn == due.member.turn:
-            self._go_on(due, credential)
+            self._go_on(due, credential, fresh)
 
-    def _go_on(self, due: _Due, credential: Credential | None) -> None:
+    def _go_on(self, due: _Due, credential: Credential | None, fresh: str = "") -> None:
         now, chance, sent_at = _now_ms(), self._dice.random(), datetime.now(UTC)
         secret = secrets.token_bytes(_SECRET_BYTES)
         if due.begin:
             metrics.SESSIONS.inc()
-            self._give(due.member, Begin(now, chance, str(uuid.uuid4()), sent_at, credential, secret))
+            self._give(due.member, Begin(now, chance, fresh, sent_at, credential, secret))
         else:
             self._give(due.member, Beat(now, chance, sent_at, credential, secret))
 

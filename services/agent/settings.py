@@ -1,5 +1,6 @@
 """Configuration of the agent and of the fleet; field names here are those of the file and of the environment."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from schemas.events import Address, AddressType
 from services.agent.core.pacing import Pacing
 from services.runtime.config import Section, ServiceSettings
 
+METADATA_URI = "ECS_CONTAINER_METADATA_URI_V4"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -56,6 +58,21 @@ class JwtSettings(Section):
     """Short name that this Muster's trust bundle gives to who signed it."""
 
 
+class EcsSettings(JwtSettings):
+    """An ECS task: a token in a file, of an issuer that the trust bundle knows as of kind ``ecs``."""
+
+    endpoint: str = Field(default_factory=lambda: os.environ.get(METADATA_URI, ""), validate_default=True)
+    """Where the task's metadata is; ECS says it to every container, in the environment."""
+    timeout_seconds: Seconds = 2.0
+
+    @field_validator("endpoint")
+    @classmethod
+    def _somewhere(cls, value: str) -> str:
+        if not value:
+            raise ValueError(f"{METADATA_URI} is not set in the environment: is this a container of an ECS task?")
+        return value
+
+
 class GcpSettings(Section):
     """Google Compute Engine's metadata server."""
 
@@ -76,6 +93,7 @@ class IdentitySettings(Section):
     file: Path | None = None
     ec2: Ec2Settings | None = None
     jwt: JwtSettings | None = None
+    ecs: EcsSettings | None = None
     gcp: GcpSettings | None = None
     azure: AzureSettings | None = None
     audience: str = "muster"
@@ -83,9 +101,9 @@ class IdentitySettings(Section):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "IdentitySettings":
-        if sum(source is not None for source in (self.file, self.ec2, self.jwt, self.gcp, self.azure)) != 1:
+        if sum(one is not None for one in (self.file, self.ec2, self.jwt, self.ecs, self.gcp, self.azure)) != 1:
             raise ValueError(
-                "give exactly one of identity.file, .ec2, .jwt, .gcp and .azure (`ec2: {}` takes its defaults)"
+                "give exactly one of identity.file, .ec2, .jwt, .ecs, .gcp and .azure (`ec2: {}` takes its defaults)"
             )
         return self
 

@@ -23,10 +23,13 @@ class Shown(NamedTuple):
 
     credential: Credential
     claimed: Identity | None = None
+    session: str | None = None
+    """In which session, where an event tells that."""
 
 
 class _Part(BaseModel):
     identity: Identity | None = None
+    session: str | None = None
 
 
 def read(file: str) -> Shown:
@@ -54,10 +57,11 @@ def _shown(file: str, content: dict[str, Any]) -> Shown:
     """Find the credential in an event (``proof``), in an identity file (``credential``), or in its own shape."""
     proof, workload = content.get("proof"), content.get("workload")
     if isinstance(proof, dict):
-        content = {**(workload if isinstance(workload, dict) else {}), **proof}
+        content = {**(workload if isinstance(workload, dict) else {}), **proof, "session": content.get("session")}
     told = content.get("credential", content)
     try:
-        return Shown(Credential.model_validate(told), _Part.model_validate(content).identity)
+        beside = _Part.model_validate(content)
+        return Shown(Credential.model_validate(told), beside.identity, beside.session)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'credential'}: {fault['msg'].removeprefix('Value error, ')}"

@@ -66,7 +66,7 @@ def verify(
     except NoCredentialError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
-    found = prove(loaded(bundle, offline=offline), shown.credential, then)
+    found = prove(loaded(bundle, offline=offline), shown.credential, then, shown.session)
     claimed = claims or (shown.claimed.name if shown.claimed is not None else None)
     if isinstance(found, Accepted) and claimed not in {None, found.identity.name}:
         words = f"it proves to be {found.identity.name}, and claims to be {claimed}"

@@ -69,10 +69,12 @@ class Instead:
     def __init__(self, bundle: TrustBundle) -> None:
         self._bundle = bundle
 
-    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+    def verify(
+        self, bundle: str, credential: Credential, claimed: Identity, at: datetime, session: str
+    ) -> Accepted | Refusal:
         """Verify by the supposed bundle."""
         del bundle
-        return verify(self._bundle, credential, claimed, at)
+        return verify(self._bundle, credential, claimed, at, session)
 
     def signed(self, bundle: str, checked: RoleChecked) -> bool:
         """Tell whether a processor that the supposed bundle knows signed it."""

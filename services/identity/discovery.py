@@ -5,12 +5,12 @@ tokens are refused as such, and are accepted once the keys are there.
 """
 
 import asyncio
-import json
 import time
 from typing import Any
 
 import aiohttp
 import structlog
+from pydantic_core import from_json
 
 from services.identity.core.bundle import Issuer, TrustBundle
 
@@ -18,6 +18,7 @@ REFRESH_S = 300.0
 RETRY_S = 10.0
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 LARGEST = 256 * 1024
+_OK = 200
 PATIENCE_S = 2.0
 """How long a bundle waits for keys; those of a slow issuer come with a later one."""
 _PUBLIC = ("kty", "kid", "use", "alg", "n", "e", "crv", "x", "y")
@@ -96,14 +97,18 @@ def keys_place(issuer: str, configuration: dict[str, Any]) -> str:
 
 
 async def _json(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    async with http.get(url) as answer:
-        answer.raise_for_status()
+    """Return what is at exactly this place: keys that somebody else was told to give are not this issuer's."""
+    async with http.get(url, allow_redirects=False) as answer:
+        if answer.status != _OK:
+            to = answer.headers.get("Location")
+            words = f", and names {to[:200]!r}: redirections are not followed" if to is not None else ""
+            raise DiscoveryError(f"{url} answers {answer.status}{words}")
         text = b""
         async for part in answer.content.iter_chunked(LARGEST):
             text += part
             if len(text) > LARGEST:
                 raise DiscoveryError(f"{url} has more than {LARGEST} bytes")
-    told = json.loads(text)
+    told = from_json(text)  # no lone surrogates: a bundle with them could not be kept for replays
     if not isinstance(told, dict):
         raise DiscoveryError(f"{url} is not a JSON object")
     return told

@@ -22,9 +22,11 @@ class GivenBundles:
     def __init__(self, bundles: Sequence[TrustBundle]) -> None:
         self._bundles = {bundle.digest: bundle for bundle in bundles}
 
-    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+    def verify(
+        self, bundle: str, credential: Credential, claimed: Identity, at: datetime, session: str
+    ) -> Accepted | Refusal:
         """Verify by the bundle of this digest. Raises UnknownBundleError where it was not given."""
-        return verify(self._named(bundle), credential, claimed, at)
+        return verify(self._named(bundle), credential, claimed, at, session)
 
     def signed(self, bundle: str, checked: RoleChecked) -> bool:
         """Tell whether a processor that the bundle knows signed the outcome. Raises as ``verify``."""

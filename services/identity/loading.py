@@ -13,12 +13,10 @@ from typing import Any
 
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from jsonpath import JSONPathError
-from jsonpath import compile as compile_path
 from pydantic import ValidationError
 
-from services.identity.core import ec2, jws, signatures
-from services.identity.core.bundle import Certificate, Ec2Method, Issuer, TrustBundle
+from services.identity.core import ec2, jws, paths, signatures
+from services.identity.core.bundle import Certificate, Ec2Method, Issuer, IssuerKind, TrustBundle
 from services.identity.core.verdict import RefusedError
 from services.runtime.config import ConfigError
 
@@ -33,6 +31,17 @@ def load(place: Path | None) -> TrustBundle:
     """Return the bundle of a folder or file; None: what is part of Muster alone. Raises BundleError."""
     if place is None:
         return TrustBundle(certificates=shipped())
+    try:
+        return _loaded(place)
+    except (BundleError, OSError, MemoryError):
+        raise
+    except Exception as cause:
+        # A running processor reads a file again that somebody is editing, with parsers that are not ours: whatever one
+        # of them raises, the bundle is broken, and a broken bundle must not end whoever has a good one in force.
+        raise BundleError(f"{place}: it cannot be read: {type(cause).__name__}: {str(cause)[:200]}") from cause
+
+
+def _loaded(place: Path) -> TrustBundle:
     if place.is_file():
         return _checked(place, _parsed(place, _text(place)))
     if not place.is_dir():
@@ -147,15 +156,23 @@ def _checked(place: Path, bundle: TrustBundle) -> TrustBundle:
 def _check_issuer(place: Path, issuer: Issuer) -> None:
     if any({"d", "k"} & set(key) for key in issuer.keys):
         raise BundleError(f"{place}: the keys of {issuer.name} are not public: a trust bundle holds no secrets")
+    if issuer.session_bound and issuer.kind is not IssuerKind.GCP:
+        raise BundleError(
+            f"{place}: session_bound of {issuer.name}: only tokens of kind gcp are asked for in a session"
+        )
     if not issuer.keys and not issuer.discovery:
         raise BundleError(f"{place}: {issuer.name} has neither keys nor jwks nor discovery: true")
     if issuer.keys and not any(_fits(key, algorithm) for key in issuer.keys for algorithm in issuer.algorithms):
         raise BundleError(f"{place}: none of the keys of {issuer.name} is for {' or '.join(issuer.algorithms)}")
-    for name, path in issuer.attributes.items():
+    if issuer.ecs is not None and issuer.kind is not IssuerKind.ECS:
+        raise BundleError(f"{place}: ecs of {issuer.name}: it is of kind {issuer.kind.value}; expected kind: ecs")
+    claims = issuer.ecs.model_dump() if issuer.ecs is not None else {}
+    named = [(f"attribute {name}", path) for name, path in issuer.attributes.items()]
+    for what, path in (*named, *((f"ecs.{name}", path) for name, path in claims.items())):
         try:
-            compile_path(path)
-        except JSONPathError as cause:
-            raise BundleError(f"{place}: attribute {name} of {issuer.name}: {path}: {cause}") from cause
+            paths.check(path)
+        except paths.PathError as cause:
+            raise BundleError(f"{place}: {what} of {issuer.name}: {cause}") from cause
 
 
 def _fits(key: dict[str, Any], algorithm: str) -> bool:

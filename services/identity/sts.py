@@ -24,8 +24,8 @@ class UnreachableError(Exception):
 class StsChecker(Protocol):
     """Who sends a request on to STS."""
 
-    async def check(self, request: StsRequest) -> Caller:
-        """Return whom STS knows the sender as.
+    async def check(self, request: StsRequest, session: str) -> Caller:
+        """Return whom STS knows the sender as, of a request that this session shows.
 
         Raises NoRoleError for what proves no role, and UnreachableError where nobody can know now.
         """
@@ -42,9 +42,9 @@ class Sts:
         self._endpoint = endpoint
         self._wait = wait_random_exponential(multiplier=0.2, max=longest_wait_s)
 
-    async def check(self, request: StsRequest) -> Caller:
+    async def check(self, request: StsRequest, session: str) -> Caller:
         """Return whom STS knows the sender as. Raises NoRoleError and UnreachableError."""
-        asked = question(request, self._audiences())
+        asked = question(request, self._audiences(), session)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(UnreachableError),
             stop=stop_after_attempt(ATTEMPTS),

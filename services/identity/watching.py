@@ -37,9 +37,11 @@ class Bundles:
         self._complaint = ""
         self._keep()
 
-    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+    def verify(
+        self, bundle: str, credential: Credential, claimed: Identity, at: datetime, session: str
+    ) -> Accepted | Refusal:
         """Verify by the bundle of this digest; by the newest where the log names one that is no longer at hand."""
-        return verify(self._known.get(bundle, self.current), credential, claimed, at)
+        return verify(self._known.get(bundle, self.current), credential, claimed, at, session)
 
     def signed(self, bundle: str, checked: RoleChecked) -> bool:
         """Tell whether a processor that the bundle knows signed the outcome."""

@@ -98,7 +98,7 @@ class RoleChecks:
         identity = workload.identity if workload is not None else ""
         account, role, words = "", None, ""
         try:
-            caller = await self._checker.check(question.request)
+            caller = await self._checker.check(question.request, question.session)
             account = caller.account
             if belongs(caller, identity):
                 role = caller.role

@@ -38,7 +38,10 @@ class Attestor:
         if not isinstance(event, Connect | Heartbeat) or event.proof is None or event.workload is None:
             return None
         credential, claimed, at = event.proof.credential, event.workload.identity, instant(record.timestamp)
-        told = {digest: _told(self._given.verify(digest, credential, claimed, at)) for digest in self._digests}
+        told = {
+            digest: _told(self._given.verify(digest, credential, claimed, at, event.session))
+            for digest in self._digests
+        }
         token = JwtCredential(issuer=ISSUER, token=shortest(told).decode())
         body: dict[str, Any] = json.loads(record.value or b"")
         body["proof"]["credential"] = Credential(jwt=token).model_dump(mode="json", exclude_none=True)
@@ -52,9 +55,11 @@ class Attested:
         """``bundles`` are those which roles are checked by: their signatures are not hidden."""
         self._bundles = bundles
 
-    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+    def verify(
+        self, bundle: str, credential: Credential, claimed: Identity, at: datetime, session: str
+    ) -> Accepted | Refusal:
         """Return what it came to by the bundle of this digest. Raises UnknownBundleError where nobody knows."""
-        del claimed, at  # as they were then
+        del claimed, at, session  # as they were then
         shown = credential.jwt
         try:
             told = json.loads(shown.token if shown is not None and shown.issuer == ISSUER else "{}")[bundle]

@@ -123,7 +123,7 @@ class World(Processes):
         """Return what a credential proves to those who trust this world's mint."""
         known = (credential, claimed)
         if known not in self._proven:
-            found = verify(self._trusted, credential, claimed, instant(at_ms))
+            found = verify(self._trusted, credential, claimed, instant(at_ms), "")
             self._proven[known] = found.identity if isinstance(found, Accepted) else None
         return self._proven[known]
 

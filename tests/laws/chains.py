@@ -21,7 +21,14 @@ class WordTrust:
         assert bundle
         return checked.signature != "forged"
 
-    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+    def verify(
+        self,
+        bundle: str,
+        credential: Credential,
+        claimed: Identity,
+        at: datetime,
+        session: str,  # noqa: ARG002 - as the port has it
+    ) -> Accepted | Refusal:
         if credential.jwt is None or credential.jwt.token != "good" or claimed.aws is None:  # noqa: S105
             return Refusal(CredentialReason.BAD_SIGNATURE, "the word is not good")
         proven = Identity(aws=claimed.aws.model_copy(update={"region": "proven-1"}))

@@ -21,7 +21,7 @@ def _rules(rules: Rules) -> OracleRules:
 
 
 def _prove(credential: Credential, claimed: Identity, at: int) -> Identity | None:
-    found = WordTrust().verify("", credential, claimed, instant(at))
+    found = WordTrust().verify("", credential, claimed, instant(at), "")
     return found.identity if isinstance(found, Accepted) else None
 
 

@@ -26,7 +26,14 @@ def prove(shown: Credential, claimed: Identity, _at_ms: int) -> Identity | None:
 class NameTrust:
     """The same for the cores."""
 
-    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
+    def verify(
+        self,
+        bundle: str,
+        credential: Credential,
+        claimed: Identity,
+        at: datetime,
+        session: str,  # noqa: ARG002 - as the port has it
+    ) -> Accepted | Refusal:
         """Accept the token that says the claimed name."""
         if prove(credential, claimed, 0) is None:
             return Refusal(CredentialReason.BAD_SIGNATURE, "the token says another name")

@@ -17,10 +17,13 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
 from schemas.credentials import Ec2Credential
-from services.identity.core.bundle import Algorithm, Certificate, Ec2Method, Issuer, IssuerKind
+from services.identity.core.bundle import Algorithm, Certificate, Ec2Method, Issuer, IssuerKind, session_audience
+from tests.support import tlv
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 """The broker time at which the tests' credentials are judged."""
+SESSION = "00000000-0000-4000-8000-000000000001"
+"""The session in which they are shown."""
 DAY = timedelta(days=1)
 _OPTIONS = [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoCapabilities, pkcs7.PKCS7Options.NoCerts]
 
@@ -64,6 +67,13 @@ class Notary(NamedTuple):
     def twice(self, document: str) -> str:
         """Return a PKCS#7 signature by two signers."""
         return self._pkcs7(document, signers=2)
+
+    def segmented(self, document: str, length: int = 100) -> str:
+        """Return a PKCS#7 signature as the metadata service sends it: BER without lengths, the document in segments.
+
+        Its base64 begins with MIAG and ends with the zero octets of what stands open.
+        """
+        return base64.encodebytes(segmented(base64.b64decode(self.rsa2048(document)), length)).decode()
 
     def _pkcs7(self, document: str, *options: pkcs7.PKCS7Options, signers: int = 1) -> str:
         cert = x509.load_pem_x509_certificate(_pem(self).encode())
@@ -128,6 +138,22 @@ class DsaNotary(NamedTuple):
         return base64.encodebytes(info.dump()).decode()
 
 
+def segmented(der: bytes, length: int = 100) -> bytes:
+    """Return PKCS#7 in AWS's form of BER: open down to the content, which is cut into segments of this length."""
+    info = tlv.read(der).inner[0]
+    tagged = info.inner[1]
+    signed = tagged.inner[0]
+    encapsulated = signed.inner[2]
+    inside = encapsulated.inner[1]
+    content = inside.inner[0]
+    parts = [content.body[start : start + length] for start in range(0, len(content.body), length)]
+    cut = tlv.Node(tlv.SEGMENTS, [tlv.Node(tlv.OCTETS, body=part) for part in parts], indefinite=True)
+    inside.inner[0] = cut
+    for node in (info, tagged, signed, encapsulated, inside):
+        node.indefinite = True
+    return info.written()
+
+
 @cache
 def _pem(notary: Notary) -> str:
     return _certified(rsa_key(notary.name), notary.since, notary.until)
@@ -171,6 +197,11 @@ class TokenSigner(NamedTuple):
         return f"https://{self.name}.invalid"
 
     @property
+    def audience(self) -> str:
+        """For whom its tokens are: Google's for one session only."""
+        return session_audience("muster", SESSION) if self.kind is IssuerKind.GCP else "muster"
+
+    @property
     def private(self) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
         """Its key."""
         return rsa_key(self.name) if self.algorithm.startswith("RS") else _ec_key(self.name)
@@ -193,8 +224,15 @@ class TokenSigner(NamedTuple):
     def token(self, headers: dict[str, Any] | None = None, **changed: Any) -> str:  # noqa: ANN401 - any claim
         """Return a token; a claim given as None is left out."""
         at = int(NOW.timestamp())
-        claims = {"iss": self.url, "sub": "ann", "aud": "muster", "iat": at, "nbf": at - 60, "exp": at + 600} | changed
-        told = {name: value for name, value in claims.items() if value is not None}
+        claims = {
+            "iss": self.url,
+            "sub": "ann",
+            "aud": self.audience,
+            "iat": at,
+            "nbf": at - 60,
+            "exp": at + 600,
+        } | changed
+        told = {name: value for name, value in (claims | changed).items() if value is not None}
         named = {"kid": self.kid} if self.kid is not None else {}
         return jwt.encode(told, self.private, algorithm=self.algorithm, headers=named | (headers or {}))
 

@@ -60,7 +60,7 @@ def credential(identity: Identity) -> Credential:
 
 def prove(shown: Credential, claimed: Identity, at_ms: int) -> Identity | None:
     """Say for the oracle what a credential proves."""
-    found = trust().verify(mint().bundle().digest, shown, claimed, instant(at_ms))
+    found = trust().verify(mint().bundle().digest, shown, claimed, instant(at_ms), "")
     return found.identity if isinstance(found, Accepted) else None
 
 

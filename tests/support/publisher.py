@@ -18,6 +18,8 @@ class Publisher:
         self.keys: Any = {"keys": keys}
         self.says: dict[str, Any] = {}
         self.status = 200
+        self.keys_status = 200
+        """A status that redirects names a place where all is as it should be."""
         self.open = asyncio.Event()
         self.open.set()
         self._runner: web.AppRunner | None = None
@@ -30,6 +32,8 @@ class Publisher:
         app = web.Application()
         app.router.add_get("/.well-known/openid-configuration", self._configuration)
         app.router.add_get("/keys", self._published)
+        app.router.add_get("/moved/.well-known/openid-configuration", self._configuration)
+        app.router.add_get("/moved/keys", self._published)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -43,10 +47,17 @@ class Publisher:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _configuration(self, _request: web.Request) -> web.Response:
+    async def _configuration(self, request: web.Request) -> web.Response:
         await self.open.wait()
         told = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"} | self.says
-        return web.Response(text=json.dumps(told), status=self.status)
+        return _answer(request, json.dumps(told), self.status)
 
-    async def _published(self, _request: web.Request) -> web.Response:
-        return web.Response(text=self.keys if isinstance(self.keys, str) else json.dumps(self.keys))
+    async def _published(self, request: web.Request) -> web.Response:
+        return _answer(request, self.keys if isinstance(self.keys, str) else json.dumps(self.keys), self.keys_status)
+
+
+def _answer(request: web.Request, text: str, status: int) -> web.Response:
+    if request.path.startswith("/moved/"):
+        return web.Response(text=text)
+    headers = {"Location": f"/moved{request.path}"} if 300 <= status < 400 else {}
+    return web.Response(text=text, status=status, headers=headers)

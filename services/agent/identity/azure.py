@@ -11,10 +11,10 @@ from urllib.parse import quote
 from tenacity.wait import wait_base
 
 from schemas.credentials import Credential, TokenCredential
-from schemas.events import Address, AddressType
+from schemas.events import AddressType
 from services.agent.identity.metadata import BACKOFF, Metadata, awaited
 from services.agent.identity.source import IdentityError, Machine, NotYet
-from services.agent.identity.tokens import claimed, claims
+from services.agent.identity.tokens import addresses, claimed, claims
 from services.agent.settings import AzureSettings
 
 TOKEN = "/metadata/identity/oauth2/token"  # noqa: S105 - a path
@@ -32,10 +32,13 @@ class AzureSource:
 
     async def obtain(self) -> Machine:
         """Return the machine; waits with backoff, saying so, as long as the service does not answer."""
-        return await awaited(self.renew, self._settings.endpoint, self._wait)
+        return await awaited(self._read, self._settings.endpoint, self._wait)
 
-    async def renew(self) -> Machine:
+    async def renew(self, session: str) -> Machine:  # noqa: ARG002 - Azure has tokens for applications it knows only
         """Return the machine, with a token as it is issued now."""
+        return await self._read()
+
+    async def _read(self) -> Machine:
         async with Metadata(self._settings.endpoint, self._settings.timeout_seconds) as metadata:
             query = f"api-version=2018-02-01&resource={quote(self._audience, safe='')}"
             token = (await _get(metadata, f"{TOKEN}?{query}")).get("access_token")
@@ -45,8 +48,8 @@ class AzureSource:
         told = claims(token, TOKEN)
         identity = claimed(TOKEN, azure={"tenant": told.get("tid"), **_machine(told.get("xms_mirid"))})
         places = ((AddressType.VPC, "privateIpAddress"), (AddressType.INTERNET, "publicIpAddress"))
-        addresses = tuple(Address(ip=found[name], type=kind) for kind, name in places if found.get(name))
-        return Machine(identity, addresses, credential=Credential(azure=TokenCredential(token=token)))
+        told_addresses = addresses(ADDRESS, ((kind, found.get(name)) for kind, name in places))
+        return Machine(identity, told_addresses, credential=Credential(azure=TokenCredential(token=token)))
 
 
 def _machine(resource: object) -> dict[str, str]:
@@ -65,6 +68,6 @@ async def _get(metadata: Metadata, path: str) -> dict[str, Any]:
         raise NotYet(f"GET {path} answers {status}: {body[:200].decode('utf-8', 'replace')}")
     try:
         found = json.loads(body)
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise IdentityError(f"{path}: not JSON: {cause}") from cause
     return found if isinstance(found, dict) else {}

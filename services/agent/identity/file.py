@@ -77,7 +77,7 @@ class FileSource:
             credential=parsed.credential,
         )
 
-    async def renew(self) -> Machine:
+    async def renew(self, session: str) -> Machine:  # noqa: ARG002 - whoever wrote the file knew of no session
         """Return what the file says now: whoever issues its credential may have replaced it."""
         return await self.obtain()
 
@@ -86,7 +86,7 @@ class FileSource:
             content = yaml.safe_load(self._path.read_text(encoding="utf-8"))
         except OSError as cause:
             raise IdentityError(f"{self._path}: cannot be read: {cause.strerror}; see identity.file") from cause
-        except (UnicodeDecodeError, yaml.YAMLError) as cause:
+        except (ValueError, RecursionError, yaml.YAMLError) as cause:
             raise IdentityError(f"{self._path}: neither YAML nor JSON: {cause}") from cause
         if not isinstance(content, dict):
             raise IdentityError(

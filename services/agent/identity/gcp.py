@@ -1,18 +1,20 @@
-"""Identity from Google Compute Engine's metadata server: the token of the instance, for our audience.
+"""Identity from Google Compute Engine's metadata server: the token of the instance, for our audience and session.
 
 Source: https://cloud.google.com/compute/docs/instances/verifying-instance-identity
 """
 
+from functools import partial
 from urllib.parse import quote
 
 from tenacity.wait import wait_base
 
 from schemas.credentials import Credential, TokenCredential
-from schemas.events import Address, AddressType
+from schemas.events import AddressType
 from services.agent.identity.metadata import BACKOFF, Metadata, awaited
 from services.agent.identity.source import IdentityError, Machine, NotYet
-from services.agent.identity.tokens import claimed, claims
+from services.agent.identity.tokens import addresses, claimed, claims
 from services.agent.settings import GcpSettings
+from services.identity.core.bundle import session_audience
 
 ROOT = "/computeMetadata/v1/instance"
 TOKEN = f"{ROOT}/service-accounts/default/identity"
@@ -31,12 +33,15 @@ class GcpSource:
 
     async def obtain(self) -> Machine:
         """Return the machine; waits with backoff, saying so, as long as the server does not answer."""
-        return await awaited(self.renew, self._settings.endpoint, self._wait)
+        return await awaited(partial(self._read, self._audience), self._settings.endpoint, self._wait)
 
-    async def renew(self) -> Machine:
-        """Return the machine, with a token as it is issued now."""
+    async def renew(self, session: str) -> Machine:
+        """Return the machine, with a token that only this session may show."""
+        return await self._read(session_audience(self._audience, session))
+
+    async def _read(self, audience: str) -> Machine:
         async with Metadata(self._settings.endpoint, self._settings.timeout_seconds) as metadata:
-            raw = await _get(metadata, f"{TOKEN}?audience={quote(self._audience, safe='')}&format=full")
+            raw = await _get(metadata, f"{TOKEN}?audience={quote(audience, safe='')}&format=full")
             if raw is None:
                 raise NotYet(f"there is no {TOKEN} (404): has this instance a service account?")
             places = ((AddressType.VPC, INTERNAL), (AddressType.INTERNET, EXTERNAL))
@@ -54,8 +59,8 @@ class GcpSource:
             "instanceName": "instance_name",
         }
         identity = claimed(TOKEN, gcp={ours: machine.get(theirs) for ours, theirs in names.items()})
-        addresses = tuple(Address(ip=ip.decode("ascii", "replace").strip(), type=kind) for kind, ip in found if ip)
-        return Machine(identity, addresses, credential=Credential(gcp=TokenCredential(token=token)))
+        told_addresses = addresses(ROOT, ((kind, ip.decode("ascii", "replace").strip()) for kind, ip in found if ip))
+        return Machine(identity, told_addresses, credential=Credential(gcp=TokenCredential(token=token)))
 
 
 async def _get(metadata: Metadata, path: str) -> bytes | None:

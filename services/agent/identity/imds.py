@@ -4,6 +4,8 @@ Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance
 …/instance-identity-documents.html.
 """
 
+from functools import partial
+
 from pydantic import BaseModel, Field, ValidationError
 from tenacity.wait import wait_base
 
@@ -84,16 +86,20 @@ class Ec2Source:
 
     async def obtain(self) -> Machine:
         """Return the machine; waits with backoff, saying so, as long as the service does not answer."""
-        return await awaited(self.renew, self._settings.endpoint, self._wait)
+        return await awaited(partial(self._read, None), self._settings.endpoint, self._wait)
 
-    async def renew(self) -> Machine:
-        """Return the machine as the service describes it now."""
+    async def renew(self, session: str) -> Machine:
+        """Return the machine as the service describes it now, with the claim of its role where that is asked for."""
+        return await self._read(session)
+
+    async def _read(self, session: str | None) -> Machine:
         async with Imds(self._settings) as imds:
-            return await _read(imds, self._audience if self._settings.iam_role else None)
+            shows_role = self._settings.iam_role and session is not None
+            return await _machine(imds, (self._audience, session or "") if shows_role else None)
 
 
-async def _read(imds: Imds, audience: str | None) -> Machine:
-    """Return the machine, with the claim of its role for ``audience`` where there is one."""
+async def _machine(imds: Imds, whom: tuple[str, str] | None) -> Machine:
+    """Return the machine, with the claim of its role for ``whom``, an audience and a session, where they are given."""
     raw = await imds.get(DOCUMENT)
     if raw is None:
         raise NotYet(f"there is no {DOCUMENT} (404): is this an EC2 instance?")
@@ -113,7 +119,7 @@ async def _read(imds: Imds, audience: str | None) -> Machine:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'document'}: {f['msg']}" for f in error.errors())
         raise IdentityError(f"the metadata of this instance cannot be read: {error.title}: {faults}") from error
-    role = await role_request(imds.get, document.region, audience) if audience is not None else None
+    role = await role_request(imds.get, document.region, *whom) if whom is not None else None
     return Machine(identity, addresses, credential=Credential(ec2=signed, iam_role=role))
 
 

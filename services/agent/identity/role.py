@@ -1,6 +1,6 @@
 """The claim ``iamRole``: a question to STS, signed with the temporary keys of the machine's own role (ADR 0010).
 
-Only who sends it to STS learns the role. It says for which Muster it is, and it is good for minutes.
+Only who sends it to STS learns the role. It says for which Muster and which session it is, and is good for minutes.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
 """
 
@@ -26,8 +26,10 @@ class RoleKeys(BaseModel):
     token: str = Field(alias="Token", repr=False)
 
 
-async def role_request(get: Callable[[str], Awaitable[bytes | None]], region: str, audience: str) -> StsRequest | None:
-    """Return the claim, from what ``get(path)`` has of this machine's metadata; None where it has no role."""
+async def role_request(
+    get: Callable[[str], Awaitable[bytes | None]], region: str, audience: str, session: str
+) -> StsRequest | None:
+    """Return a session's claim, from what ``get(path)`` has of this machine's metadata; None where it has no role."""
     names = await get(PLACE)
     if names is None or not names.strip():
         structlog.get_logger().warning("identity.ec2.iam_role is set, but this instance has no IAM role to show")
@@ -45,7 +47,7 @@ async def role_request(get: Callable[[str], Awaitable[bytes | None]], region: st
     # STS judges by its own clock how old a request is: a machine whose clock is minutes off shows no role.
     keys, now = Keys(told.access_key, told.secret, told.token), datetime.now(UTC)
     try:
-        return caller.request(keys, region, audience, now)
+        return caller.request(keys, region, audience, session, now)
     except ValidationError:
         structlog.get_logger().warning("the session token of the IAM role is too long to be shown", role=name)
         return None

@@ -40,10 +40,16 @@ class IdentitySource(Protocol):
     """A place that knows who the machine is, and can prove it."""
 
     async def obtain(self) -> Machine:
-        """Return the machine, waiting as long as the source is not there; raise ``IdentityError`` on nonsense."""
+        """Return the machine, waiting as long as the source is not there; raise ``IdentityError`` on nonsense.
 
-    async def renew(self) -> Machine:
-        """Return it as it is now, in one attempt; raise ``NotYet`` or ``IdentityError`` where that fails."""
+        There is no session yet: what it shows is of none.
+        """
+
+    async def renew(self, session: str) -> Machine:
+        """Return it as it is now, in one attempt; raise ``NotYet`` or ``IdentityError`` where that fails.
+
+        Its credential is for this session alone, where the source has such.
+        """
 
 
 class Wallet:
@@ -53,12 +59,12 @@ class Wallet:
         self._source = source
         self._machine = machine
 
-    async def credential(self) -> Credential | None:
-        """Return it in bounded time; an agent goes on with the last one known, and says so."""
+    async def credential(self, session: str) -> Credential | None:
+        """Return it for this session, in bounded time; an agent goes on with the last one known, and says so."""
         log = structlog.get_logger()
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                found = await self._source.renew()
+                found = await self._source.renew(session)
         except (NotYet, IdentityError, TimeoutError) as cause:
             why = str(cause) or f"no answer in {_TIMEOUT_S:g} s"
             log.warning("the credential cannot be read again; the last one known is shown", reason=why)

@@ -22,6 +22,7 @@ from services.processor.core.rules import Rules
 
 WORKLOADS = 500
 VERIFIED = 300
+SESSION = str(uuid.uuid4())
 
 
 class Costs(NamedTuple):
@@ -68,12 +69,12 @@ def _connects(mint: Mint) -> tuple[float, float]:
 
 def _verify(mint: Mint, shown: Credential, claimed: Identity) -> float:
     bundle, now = mint.bundle(), datetime.now(UTC)
-    match verify(bundle, shown, claimed, now):
+    match verify(bundle, shown, claimed, now, SESSION):
         case Refusal(message=why):
             raise AssertionError(f"what the mint signs does not prove: {why}")
         case Accepted():
             pass
-    return _microseconds(lambda: [verify(bundle, shown, claimed, now) for _ in range(VERIFIED)], VERIFIED)
+    return _microseconds(lambda: [verify(bundle, shown, claimed, now, SESSION) for _ in range(VERIFIED)], VERIFIED)
 
 
 def _microseconds(work: Callable[[], object], times: int) -> float:

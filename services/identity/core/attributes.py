@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-import jsonpath
-
 from schemas.credentials import CredentialReason
+from services.identity.core import paths
 from services.identity.core.bundle import Issuer
 from services.identity.core.verdict import RefusedError
 
@@ -17,8 +16,8 @@ def attributes(issuer: Issuer, claims: dict[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, path in sorted(issuer.attributes.items()):
         try:
-            values = jsonpath.findall(path, claims)
-        except (jsonpath.JSONPathError, RecursionError) as cause:
+            values = paths.values(path, claims)
+        except paths.PathError as cause:
             raise RefusedError(CredentialReason.MALFORMED, f"attribute {name}: {cause}") from cause
         text = _joined([_scalar(value) for value in values if not isinstance(value, dict | list)])
         if text is not None:

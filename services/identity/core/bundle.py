@@ -43,6 +43,22 @@ class IssuerKind(StrEnum):
     JWT = "jwt"
     GCP = "gcp"
     AZURE = "azure"
+    ECS = "ecs"
+    """Tokens given to ECS tasks, shown under the issuer's short name like those of ``jwt``."""
+
+
+class EcsClaims(_Part):
+    """Where a token says of which ECS task it is: JSONPaths (RFC 9535), each of one value."""
+
+    partition: str = "$.ecs.partition"
+    account: str = "$.ecs.account"
+    region: str = "$.ecs.region"
+    zone: str = "$.ecs.zone"
+    cluster: str = "$.ecs.cluster"
+    """Its name, not its ARN."""
+    task_id: str = "$.ecs.task_id"
+    role: str = "$.ecs.role"
+    """Name of the task's IAM role; a token may say none."""
 
 
 class Issuer(_Part):
@@ -54,6 +70,8 @@ class Issuer(_Part):
     algorithms: tuple[Algorithm, ...] = ("RS256", "ES256")
     keys: tuple[dict[str, Any], ...] = ()
     """JSON Web Keys (RFC 7517), public parts only."""
+    session_bound: bool | None = None
+    """Whether a token must be meant for the very session that shows it; unless it is said, only those of ``gcp``."""
     discovery: bool = False
     """The keys are fetched from where ``<issuer>/.well-known/openid-configuration`` says, and again every so often."""
     attributes: dict[str, str] = Field(default_factory=dict)
@@ -61,6 +79,19 @@ class Issuer(_Part):
 
     Several values have commas between them; a comma in one is ``%2C``, and a percent sign ``%25``.
     """
+
+    ecs: EcsClaims | None = None
+    """Of the kind ``ecs``: where its tokens say of which task they are, if not where they do by default."""
+
+    @property
+    def binds_session(self) -> bool:
+        """Whether a token is of use to one session only."""
+        return self.kind is IssuerKind.GCP if self.session_bound is None else self.session_bound
+
+
+def session_audience(audience: str, session: str) -> str:
+    """Return the audience of a token that only this session of this Muster may show."""
+    return f"{audience}/session/{session}"
 
 
 class TrustBundle(_Part):
@@ -78,8 +109,8 @@ class TrustBundle(_Part):
 
     @cached_property
     def digest(self) -> str:
-        """Return ``sha256:`` and the hash of the canonical form: keys sorted, no spaces."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Return ``sha256:`` and the hash of the canonical form: keys sorted, no spaces, without what is not said."""
+        canonical = json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
     def issuer(self, name: str) -> Issuer | None:

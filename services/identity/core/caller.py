@@ -1,7 +1,8 @@
 """The claim ``iamRole``: a pre-signed GetCallerIdentity of STS, and what STS's answer proves of a machine (ADR 0010).
 
 It is sent on only if it is nothing else, goes to STS itself, and is signed together with a header that names this
-Muster: so one made for somebody else cannot be used here, nor ours anywhere that asks for its own header.
+Muster and a header that names the session: so one made for somebody else cannot be used here, nor ours anywhere that
+asks for its own header, nor by whoever reads it in the log.
 """
 
 import json
@@ -16,12 +17,14 @@ from services.identity.core import presigned
 
 AUDIENCE = "x-muster-audience"
 """The header that binds a request to a Muster."""
+SESSION = "x-muster-session"
+"""The header that binds it to the session which shows it."""
 LASTS_S = 300
 """How long a request of ours may be sent."""
 LONGEST_S = 900
 """How long STS takes any."""
 _ACTION = (("Action", "GetCallerIdentity"), ("Version", "2011-06-15"))
-_SIGNED = f"host;{AUDIENCE}"
+_SIGNED = f"host;{AUDIENCE};{SESSION}"
 _HOST = re.compile(r"sts\.[a-z]{2,5}(-[a-z0-9]+)+\.amazonaws\.com(\.cn)?")
 _REQUIRED = {
     *("Action", "Version", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date"),
@@ -52,15 +55,16 @@ class Caller(NamedTuple):
     session: str
 
 
-def request(keys: presigned.Keys, region: str, audience: str, at: datetime) -> StsRequest:
-    """Return the request that a machine shows. Raises ValidationError where its keys are too long for one."""
+def request(keys: presigned.Keys, region: str, audience: str, session: str, at: datetime) -> StsRequest:
+    """Return the request that a machine shows in a session. Raises ValidationError where its keys are too long."""
     host = f"sts.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
-    asked = presigned.Request(host, region, "sts", _ACTION, {AUDIENCE: audience})
-    return StsRequest(url=presigned.url(keys, asked, at, LASTS_S), headers={AUDIENCE: audience})
+    headers = {AUDIENCE: audience, SESSION: session}
+    asked = presigned.Request(host, region, "sts", _ACTION, headers)
+    return StsRequest(url=presigned.url(keys, asked, at, LASTS_S), headers=headers)
 
 
-def question(shown: StsRequest, audiences: Sequence[str]) -> Question:
-    """Return what may be sent of a request that a machine shows. Raises NoRoleError."""
+def question(shown: StsRequest, audiences: Sequence[str], session: str) -> Question:
+    """Return what may be sent of a request that a machine shows in this session. Raises NoRoleError."""
     try:
         parts = urlsplit(shown.url)
         query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True, max_num_fields=16)
@@ -78,10 +82,19 @@ def question(shown: StsRequest, audiences: Sequence[str]) -> Question:
         raise NoRoleError(f"the request is to be signed with {presigned.ALGORITHM} over {_SIGNED}")
     if not re.fullmatch(r"[0-9]{1,3}", told["X-Amz-Expires"], re.ASCII) or int(told["X-Amz-Expires"]) > LONGEST_S:
         raise NoRoleError(f"the request is valid {told['X-Amz-Expires']!r:.40} s; at most {LONGEST_S} s")
+    return Question(parts.netloc, presigned.encoded(query), _headers(shown, audiences, session))
+
+
+def _headers(shown: StsRequest, audiences: Sequence[str], session: str) -> dict[str, str]:
+    """Return the headers that were signed with the request: our audience and the session, and no other."""
     headers = {name.lower(): value for name, value in shown.headers.items()}
-    if len(headers) != len(shown.headers) or headers.keys() != {AUDIENCE} or headers[AUDIENCE] not in audiences:
-        raise NoRoleError(f"the request has the headers {shown.headers!r:.200}; expected {AUDIENCE} with our audience")
-    return Question(parts.netloc, presigned.encoded(query), headers)
+    if len(headers) != len(shown.headers) or headers.keys() != {AUDIENCE, SESSION}:
+        raise NoRoleError(f"the request has the headers {shown.headers!r:.200}; expected {AUDIENCE} and {SESSION}")
+    if headers[AUDIENCE] not in audiences:
+        raise NoRoleError(f"the request is for {headers[AUDIENCE]!r:.80}; expected {' or '.join(audiences)}")
+    if headers[SESSION] != session:
+        raise NoRoleError(f"the request is of the session {headers[SESSION]!r:.80}, and was shown in {session}")
+    return headers
 
 
 def answer(body: bytes) -> Caller:

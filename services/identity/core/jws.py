@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jwt
 
 from schemas.credentials import CredentialReason
-from services.identity.core.bundle import Issuer, TrustBundle
+from services.identity.core.bundle import Issuer, TrustBundle, session_audience
 from services.identity.core.verdict import RefusedError
 
 Claims = dict[str, Any]
@@ -20,6 +20,13 @@ class NoKeyError(Exception):
     """It is no public key for this algorithm; the text says why."""
 
 
+class Shown(NamedTuple):
+    """When a token is shown, by the broker's clock, and in which session; None: nobody knows in which."""
+
+    at: datetime
+    session: str | None
+
+
 class Proven(NamedTuple):
     """A token's claims, once its signature is checked, and which key made it."""
 
@@ -27,7 +34,7 @@ class Proven(NamedTuple):
     key: str
 
 
-def checked(bundle: TrustBundle, issuers: tuple[Issuer, ...], token: str, at: datetime) -> Proven:
+def checked(bundle: TrustBundle, issuers: tuple[Issuer, ...], token: str, shown: Shown) -> Proven:
     """Check everything that holds for tokens of any kind."""
     header, unproven = _opened(token)
     issuer = next((one for one in issuers if one.issuer == unproven.get("iss")), None)
@@ -50,8 +57,8 @@ def checked(bundle: TrustBundle, issuers: tuple[Issuer, ...], token: str, at: da
         raise RefusedError(CredentialReason.BAD_SIGNATURE, words) from cause
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as cause:
         raise RefusedError(CredentialReason.MALFORMED, f"not a token: {str(cause)[:200]}") from cause
-    _check_audience(bundle, claims)
-    _check_times(claims, at.timestamp(), bundle.leeway_seconds)
+    _check_audience(bundle, issuer, claims, shown.session)
+    _check_times(claims, shown.at.timestamp(), bundle.leeway_seconds)
     return Proven(claims, f"{issuer.issuer}#{key.key_id or ''}"[:253])
 
 
@@ -91,12 +98,26 @@ def public_key(key: dict[str, Any], algorithm: str) -> jwt.PyJWK:
         raise NoKeyError(str(cause)[:200]) from cause
 
 
-def _check_audience(bundle: TrustBundle, claims: Claims) -> None:
+def _check_audience(bundle: TrustBundle, issuer: Issuer, claims: Claims, session: str | None) -> None:
+    """Check that it is for this Muster, and, where the issuer's tokens are bound, for the session that shows it."""
     told = claims.get("aud")
-    audiences = [told] if isinstance(told, str) else told
-    if not isinstance(audiences, list) or not any(one in bundle.audiences for one in audiences if isinstance(one, str)):
+    named = [one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str)]
+    # Of which session it is nobody can say of a token that stands alone; it is one of ours all the same.
+    ours = [one for one in named if any(_is_for(one, audience) for audience in bundle.audiences)]
+    if not ours:
         words = f"it is meant for {str(told)[:200]}; expected {' or '.join(bundle.audiences)}"
         raise RefusedError(CredentialReason.WRONG_AUDIENCE, words)
+    unbound = () if issuer.binds_session else bundle.audiences
+    if session is None or any(one in unbound for one in ours):
+        return
+    expected = [session_audience(audience, session) for audience in bundle.audiences]
+    if not any(one in expected for one in ours):
+        words = f"it is meant for {str(told)[:200]}; expected {' or '.join((*unbound, *expected))}"
+        raise RefusedError(CredentialReason.WRONG_SESSION, words)
+
+
+def _is_for(named: str, audience: str) -> bool:
+    return named == audience or named.startswith(session_audience(audience, ""))
 
 
 def _check_times(claims: Claims, at: float, leeway: int) -> None:

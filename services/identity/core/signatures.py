@@ -85,7 +85,9 @@ def _signer(der: bytes, what: str) -> tuple[cms.SignerInfo, bytes | None]:
 
 
 def _check_digest(signer: cms.SignerInfo, document: bytes, algorithm: hashes.HashAlgorithm, what: str) -> None:
-    told = [attr["values"][0].native for attr in signer["signed_attrs"] if attr["type"].native == "message_digest"]
+    """Check the attribute that says what was signed (RFC 5652, 11.2): there is one, and it has one value."""
+    digests = [attr["values"] for attr in signer["signed_attrs"] if attr["type"].native == "message_digest"]
+    told = [value.native for values in digests for value in values]
     digest = hashes.Hash(algorithm)
     digest.update(document)
     if len(told) != 1 or not isinstance(told[0], bytes) or not hmac.compare_digest(told[0], digest.finalize()):

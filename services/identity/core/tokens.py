@@ -4,39 +4,43 @@ The clouds' own instance tokens are tokens of issuers of their kind.
 """
 
 import re
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from schemas.credentials import CredentialReason
 from schemas.identity import AzureIdentity, GcpIdentity, Identity, JwtIdentity
+from services.identity.core import ecs
 from services.identity.core.attributes import attributes
 from services.identity.core.bundle import IssuerKind, TrustBundle
-from services.identity.core.jws import Claims, checked
+from services.identity.core.jws import Claims, Shown, checked
 from services.identity.core.verdict import RefusedError
 
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z0-9]+")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Names of machines are told apart by the fixed shape of these two."""
+_BY_NAME = (IssuerKind.JWT, IssuerKind.ECS)
+"""Whose tokens are shown under the short name of their issuer."""
 
 
-def verify_jwt(bundle: TrustBundle, issuer: str, token: str, at: datetime) -> tuple[Identity, str, str]:
-    """Return identity, method and key of an issuer's token. Raises RefusedError."""
+def verify_jwt(bundle: TrustBundle, issuer: str, token: str, shown: Shown) -> tuple[Identity, str, str]:
+    """Return identity, method and key of an issuer's token: of its subject, or of an ECS task. Raises RefusedError."""
     known = bundle.issuer(issuer)
-    if known is None or known.kind is not IssuerKind.JWT:
-        names = ", ".join(one.name for one in bundle.of_kind(IssuerKind.JWT)) or "none"
+    if known is None or known.kind not in _BY_NAME:
+        names = ", ".join(one.name for one in bundle.issuers if one.kind in _BY_NAME) or "none"
         raise RefusedError(CredentialReason.UNKNOWN_ISSUER, f"no issuer {issuer}; the trust bundle has {names}")
-    proven = checked(bundle, (known,), token, at)
+    proven = checked(bundle, (known,), token, shown)
+    if known.kind is IssuerKind.ECS:
+        return ecs.task(known, proven.claims), "jwt", proven.key
     identity = JwtIdentity(
         issuer=known.name, subject=_text(proven.claims, "sub"), attributes=attributes(known, proven.claims)
     )
     return Identity(jwt=identity), "jwt", proven.key
 
 
-def verify_gcp(bundle: TrustBundle, token: str, at: datetime) -> tuple[Identity, str, str]:
+def verify_gcp(bundle: TrustBundle, token: str, shown: Shown) -> tuple[Identity, str, str]:
     """Return the same of a Google Compute Engine instance token (format=full). Raises RefusedError."""
-    proven = checked(bundle, bundle.of_kind(IssuerKind.GCP), token, at)
+    proven = checked(bundle, bundle.of_kind(IssuerKind.GCP), token, shown)
     machine = _claim(proven.claims, "google", "compute_engine")
     email = proven.claims.get("email")
     return (
@@ -54,9 +58,9 @@ def verify_gcp(bundle: TrustBundle, token: str, at: datetime) -> tuple[Identity,
     )
 
 
-def verify_azure(bundle: TrustBundle, token: str, at: datetime) -> tuple[Identity, str, str]:
+def verify_azure(bundle: TrustBundle, token: str, shown: Shown) -> tuple[Identity, str, str]:
     """Return the same of a token of a machine's system-assigned managed identity. Raises RefusedError."""
-    proven = checked(bundle, bundle.of_kind(IssuerKind.AZURE), token, at)
+    proven = checked(bundle, bundle.of_kind(IssuerKind.AZURE), token, shown)
     resource = _text(proven.claims, "xms_mirid").strip("/").split("/")
     shape = ("subscriptions", "resourcegroups", "providers", "microsoft.compute", "virtualmachines")
     found = tuple(part.lower() for part in (*resource[0:5:2], *resource[5:7]))

@@ -20,8 +20,10 @@ class Trust(Protocol):
     def signed(self, bundle: str, checked: RoleChecked) -> bool:
         """Tell whether a processor which the bundle of this digest knows signed the outcome."""
 
-    def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
-        """Verify by the bundle of this digest, at a broker time; pure."""
+    def verify(
+        self, bundle: str, credential: Credential, claimed: Identity, at: datetime, session: str
+    ) -> Accepted | Refusal:
+        """Verify by the bundle of this digest, at a broker time, in this session; pure."""
 
 
 def judge(trust: Trust | None, bundle: str, event: Connect | Heartbeat, timestamp: int) -> Accepted | Refusal:
@@ -31,7 +33,7 @@ def judge(trust: Trust | None, bundle: str, event: Connect | Heartbeat, timestam
     if trust is None:
         raise NoTrustError(f"the log names the trust bundle {bundle}: give it with --bundle")
     claimed = event.workload.identity
-    found = trust.verify(bundle, event.proof.credential, claimed, instant(timestamp))
+    found = trust.verify(bundle, event.proof.credential, claimed, instant(timestamp), event.session)
     if isinstance(found, Accepted) and found.identity.name != claimed.name:
         words = f"it proves to be {found.identity.name}, and claims to be {claimed.name}"
         return Refusal(CredentialReason.IDENTITY_MISMATCH, words)

@@ -61,8 +61,7 @@ def _aws(place: str, clause: AwsClause, aws: AwsIdentity) -> Sequence[Check]:
         checks.append(Check(f"{place}.ecs", "an ECS task", "an EC2 instance", aws.ecs is not None))
         if aws.ecs is not None:
             checks.append(_one_of(f"{place}.ecs.clusters", clause.ecs.clusters, aws.ecs.cluster))
-            # Nothing proves the role of a task yet: who asks for one gets none.
-            checks.append(_one_of(f"{place}.ecs.iamRoleNames", clause.ecs.iam_role_names, None))
+            checks.append(_one_of(f"{place}.ecs.iamRoleNames", clause.ecs.iam_role_names, aws.ecs.iam_role))
     return checks
 
 

@@ -31,7 +31,7 @@ def _machine(number: int, sts: StsServer, *, is_really: int | None = None) -> Pr
     """Return a machine that shows its role; STS knows the keys it shows as those of ``is_really``."""
     keys = KEYS._replace(access_key=f"AKID{number}")
     sts.knows(keys, role_arn(f"i-{is_really if is_really is not None else number:017x}"))
-    asked = caller.request(keys, REGION, "muster", datetime.now(UTC))
+    asked = caller.request(keys, REGION, "muster", session(number), datetime.now(UTC))
     shown = credential(introduction(number).identity).model_copy(update={"iam_role": asked})
     return ProvenSession(introduction(number), session(number), shown=shown)
 

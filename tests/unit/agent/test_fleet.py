@@ -14,6 +14,7 @@ from services.identity.core.verifier import verify
 from services.identity.issuing import Mint
 from services.runtime.config import ConfigError
 from services.runtime.health import Health
+from tests.support.notary import SESSION
 
 
 def machines(seed: int, size: int = 300) -> list[Introduction]:
@@ -45,9 +46,9 @@ async def test_every_machine_shows_a_document_of_its_own_that_the_mint_s_bundle_
     mint = Mint(tmp_path)
     bundle = mint.bundle()
     for introduction in machines(1, size=3):
-        credential = await Minted(introduction, mint).credential()
+        credential = await Minted(introduction, mint).credential(SESSION)
         assert credential is not None
-        found = verify(bundle, credential, introduction.identity, datetime.now(UTC))
+        found = verify(bundle, credential, introduction.identity, datetime.now(UTC), SESSION)
         assert isinstance(found, Accepted), found
         assert found.identity == introduction.identity
 

@@ -14,6 +14,7 @@ from services.agent.identity.imds import Ec2Source, Imds
 from services.agent.identity.source import IdentityError, Wallet
 from services.agent.settings import Ec2Settings
 from tests.support.imds import DOCUMENT, ImdsServer
+from tests.support.notary import SESSION
 
 NAME = "aws-aws-123456789012-us-east-2b-ec2-i-1234567890abcdef0"
 FILE = """
@@ -57,6 +58,8 @@ async def test_a_file_may_be_json(tmp_path: Path) -> None:
         (FILE + "extra: 1\n", "no such field: extra"),
         ("identity: {}", "give exactly one of aws, jwt, gcp and azure"),
         ("identity: [", "neither YAML nor JSON"),
+        ("[" * 100_000, "neither YAML nor JSON"),
+        ("identity: 2026-99-99", "neither YAML nor JSON"),
         ("just words", "expected `identity:`"),
     ],
 )
@@ -163,7 +166,7 @@ async def test_a_credential_is_read_again_whenever_it_is_shown() -> None:
         source = Ec2Source(Ec2Settings(endpoint=server.endpoint))
         wallet = Wallet(source, await source.obtain())
         server.content["/latest/dynamic/instance-identity/rsa2048"] = b"bmV3\nZXI="
-        shown = await wallet.credential()
+        shown = await wallet.credential(SESSION)
     assert shown is not None
     assert shown.ec2 is not None
     assert shown.ec2.rsa2048 == "bmV3ZXI="
@@ -175,13 +178,13 @@ async def test_a_credential_that_cannot_be_read_again_is_shown_as_it_was_last_kn
         source = Ec2Source(Ec2Settings(endpoint=server.endpoint))
         machine = await source.obtain()
         server.failures = [status]
-        assert await Wallet(source, machine).credential() == machine.credential
+        assert await Wallet(source, machine).credential(SESSION) == machine.credential
 
 
 async def test_a_file_may_carry_the_credential_and_is_read_again(tmp_path: Path) -> None:
     source = written(tmp_path, FILE + "credential: {ec2: {document: '{}', rsa2048: b25l}}\n")
     wallet = Wallet(source, await source.obtain())
     written(tmp_path, FILE + "credential: {ec2: {document: '{}', rsa2048: dHdv}}\n")
-    shown = await wallet.credential()
+    shown = await wallet.credential(SESSION)
     assert shown is not None
     assert shown.ec2 == Ec2Credential(document="{}", rsa2048="dHdv")

@@ -34,10 +34,21 @@ def test_the_environment_configures_an_agent_too(monkeypatch: pytest.MonkeyPatch
     assert load(AgentSettings).pacing.pacing().heartbeat_ms == 500
 
 
+ECS = BASE + "identity: {ecs: {file: token, issuer: tasks}}\n"
+
+
+def test_a_container_of_ecs_is_told_where_its_metadata_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/0")
+    settings = load(AgentSettings, written(tmp_path, ECS))
+    assert settings.identity.ecs is not None
+    assert settings.identity.ecs.endpoint == "http://169.254.170.2/v4/0"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         (BASE, "identity: Field required"),
+        (ECS, "ECS_CONTAINER_METADATA_URI_V4 is not set in the environment: is this a container of an ECS task?"),
         (BASE + "identity: {}\n", "identity: give exactly one of identity.file, .ec2, .jwt"),
         (BASE + "identity: {file: a, ec2: {}}\n", "identity: give exactly one"),
         (BASE + "identity: {file: a}\nsidecar: {command: [envoy]}\n", "sidecar: sidecar.command needs"),

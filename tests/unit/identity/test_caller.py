@@ -11,29 +11,31 @@ from pydantic import ValidationError
 
 from schemas.credentials import StsRequest
 from services.identity.core.caller import AUDIENCE, Caller, NoRoleError, answer, belongs, question, request
-from tests.support.notary import NOW
+from services.identity.core.caller import SESSION as OF
+from tests.support.notary import NOW, SESSION
 from tests.support.sts import KEYS, REGION, role_arn
 
-GOOD = request(KEYS, REGION, "muster", NOW)
+GOOD = request(KEYS, REGION, "muster", SESSION, NOW)
 OURS = ("muster", "roll")
 INSTANCE = "i-1234567890abcdef0"
 NAME = f"aws-aws-123456789012-us-east-2b-ec2-{INSTANCE}"
 
 
 def test_our_own_request_may_be_sent_and_is_sent_as_it_was_signed() -> None:
-    asked = question(GOOD, OURS)
+    asked = question(GOOD, OURS, SESSION)
     assert asked.host == "sts.us-east-2.amazonaws.com"
-    assert asked.headers == {AUDIENCE: "muster"}
+    assert asked.headers == {AUDIENCE: "muster", OF: SESSION}
     assert sorted(asked.query.split("&")) == sorted(urlsplit(GOOD.url).query.split("&"))
 
 
 def test_a_request_from_china_goes_to_the_sts_of_china() -> None:
-    assert question(request(KEYS, "cn-north-1", "muster", NOW), OURS).host == "sts.cn-north-1.amazonaws.com.cn"
+    asked = question(request(KEYS, "cn-north-1", "muster", SESSION, NOW), OURS, SESSION)
+    assert asked.host == "sts.cn-north-1.amazonaws.com.cn"
 
 
 def test_keys_too_long_for_a_request_make_none() -> None:
     with pytest.raises(ValidationError):
-        request(KEYS._replace(token="a" * 5000), REGION, "muster", NOW)
+        request(KEYS._replace(token="a" * 5000), REGION, "muster", SESSION, NOW)
 
 
 def _changed(**changed: str | None) -> str:
@@ -65,7 +67,9 @@ BAD: dict[str, tuple[str, str]] = {
     "a parameter twice": (f"{GOOD.url}&Action=AssumeRole", "other parameters"),
     "no signature": (_changed(**{"X-Amz-Signature": None}), "other parameters"),
     "another algorithm": (_changed(**{"X-Amz-Algorithm": "AWS4-ECDSA-P256-SHA256"}), "is to be signed"),
-    "the audience is not signed": (_changed(**{"X-Amz-SignedHeaders": "host"}), "is to be signed"),
+    "the audience is not signed": (_changed(**{"X-Amz-SignedHeaders": f"host;{OF}"}), "is to be signed"),
+    "the session is not signed": (_changed(**{"X-Amz-SignedHeaders": f"host;{AUDIENCE}"}), "is to be signed"),
+    "neither is signed": (_changed(**{"X-Amz-SignedHeaders": "host"}), "is to be signed"),
     "more is signed": (_changed(**{"X-Amz-SignedHeaders": f"host;x-k8s-aws-id;{AUDIENCE}"}), "is to be signed"),
     "valid for an hour": (_changed(**{"X-Amz-Expires": "3600"}), "at most 900 s"),
     "valid for ever": (_changed(**{"X-Amz-Expires": "-1"}), "at most 900 s"),
@@ -76,24 +80,32 @@ BAD: dict[str, tuple[str, str]] = {
 def test_what_is_no_pre_signed_question_to_sts_is_not_sent(name: str) -> None:
     url, words = BAD[name]
     with pytest.raises(NoRoleError, match=words):
-        question(GOOD.model_copy(update={"url": url}), OURS)
+        question(GOOD.model_copy(update={"url": url}), OURS, SESSION)
+
+
+THEIRS = "00000000-0000-4000-8000-00000000000f"
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "words"),
     [
-        {},
-        {AUDIENCE: "vault"},
-        {AUDIENCE: "muster", "Host": "evil.invalid"},
-        {AUDIENCE: "muster", "X-Muster-Audience": "muster"},
-        {AUDIENCE: "muster", "Authorization": "x"},
-        {"x-k8s-aws-id": "muster"},
-        {AUDIENCE: "muster\r\nHost: evil.invalid"},
+        ({}, f"expected {AUDIENCE} and {OF}"),
+        ({AUDIENCE: "muster"}, f"expected {AUDIENCE} and {OF}"),
+        ({OF: SESSION}, f"expected {AUDIENCE} and {OF}"),
+        ({AUDIENCE: "vault", OF: SESSION}, "is for 'vault'; expected muster or roll"),
+        ({AUDIENCE: "muster", OF: THEIRS}, f"is of the session '{THEIRS}', and was shown in {SESSION}"),
+        ({AUDIENCE: "muster", OF: ""}, "is of the session ''"),
+        ({AUDIENCE: "muster", OF: f"{SESSION}\r\nHost: evil.invalid"}, "is of the session"),
+        ({AUDIENCE: "muster", OF: SESSION, "Host": "evil.invalid"}, f"expected {AUDIENCE} and {OF}"),
+        ({AUDIENCE: "muster", OF: SESSION, "X-Muster-Audience": "muster"}, f"expected {AUDIENCE} and {OF}"),
+        ({AUDIENCE: "muster", OF: SESSION, "Authorization": "x"}, f"expected {AUDIENCE} and {OF}"),
+        ({"x-k8s-aws-id": "muster"}, f"expected {AUDIENCE} and {OF}"),
+        ({AUDIENCE: "muster\r\nHost: evil.invalid", OF: SESSION}, "expected muster or roll"),
     ],
 )
-def test_headers_other_than_our_audience_are_not_sent(headers: dict[str, str]) -> None:
-    with pytest.raises(NoRoleError, match=f"expected {AUDIENCE}"):
-        question(GOOD.model_copy(update={"headers": headers}), OURS)
+def test_headers_other_than_our_audience_and_the_session_are_not_sent(headers: dict[str, str], words: str) -> None:
+    with pytest.raises(NoRoleError, match=words):
+        question(GOOD.model_copy(update={"headers": headers}), OURS, SESSION)
 
 
 URLS = st.text(max_size=200) | st.text(max_size=40).map(lambda text: GOOD.url + text)
@@ -103,7 +115,7 @@ URLS = st.text(max_size=200) | st.text(max_size=40).map(lambda text: GOOD.url + 
 def test_whatever_a_machine_shows_is_a_question_to_sts_or_none(url: str, headers: dict[str, str]) -> None:
     for shown in (StsRequest(url=url, headers=headers), GOOD.model_copy(update={"url": url})):
         with suppress(NoRoleError):
-            assert question(shown, OURS).host == "sts.us-east-2.amazonaws.com"
+            assert question(shown, OURS, SESSION).host == "sts.us-east-2.amazonaws.com"
 
 
 def _said(arn: object) -> bytes:

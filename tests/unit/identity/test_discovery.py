@@ -12,7 +12,7 @@ from services.identity.core.bundle import Issuer, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
 from services.identity.discovery import LARGEST, Discovery, DiscoveryError, keys_place
-from tests.support.notary import NOW, TokenSigner
+from tests.support.notary import NOW, SESSION, TokenSigner
 from tests.support.publisher import Publisher
 
 CORP = TokenSigner()
@@ -21,7 +21,7 @@ CORP = TokenSigner()
 def _proves(publisher: Publisher, bundle: TrustBundle, name: str = "corp") -> Accepted | Refusal:
     """Say what a token of this issuer proves."""
     shown = Credential(jwt=JwtCredential(issuer=name, token=CORP.token(iss=publisher.url)))
-    return verify(bundle, shown, Identity(jwt=JwtIdentity(issuer=name, subject="ann")), NOW)
+    return verify(bundle, shown, Identity(jwt=JwtIdentity(issuer=name, subject="ann")), NOW, SESSION)
 
 
 @pytest.fixture
@@ -66,13 +66,24 @@ async def test_what_the_operator_wrote_stands_before_what_is_published(publisher
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "it answers with an error": ({"status": 503}, "503"),
+    "it answers with an error": ({"status": 503}, "/.well-known/openid-configuration answers 503"),
+    "its keys are an error": ({"keys_status": 404}, "/keys answers 404"),
+    "it answers with something else than 200": ({"status": 203}, "/.well-known/openid-configuration answers 203"),
+    "its configuration is elsewhere": (
+        {"status": 302},
+        "configuration answers 302, and names '/moved/.well-known/openid-configuration': redirections are not followed",
+    ),
+    "its keys are elsewhere": (
+        {"keys_status": 307},
+        "/keys answers 307, and names '/moved/keys': redirections",
+    ),
     "it is another issuer": ({"says": {"issuer": "https://other.invalid"}}, "is of the issuer 'https://other.invalid'"),
     "it names no place of keys": ({"says": {"jwks_uri": None}}, "has no jwks_uri"),
-    "its keys are no JSON": ({"keys": "<html>"}, "Expecting value"),
+    "its keys are no JSON": ({"keys": "<html>"}, "expected value"),
     "its keys are a list": ({"keys": []}, "is not a JSON object"),
     "it has no list of keys": ({"keys": {"keys": 1}}, "has no list of keys"),
     "a key is no object": ({"keys": {"keys": [1]}}, "has no list of keys"),
+    "a key is no text": ({"keys": '{"keys": [{"kid": "\\ud800"}]}'}, "hex escape"),
     "its keys are nested without end": ({"keys": "[" * 100_000}, "recursion"),
     "its keys have no end": ({"keys": " " * (LARGEST + 1)}, f"has more than {LARGEST} bytes"),
 }

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -14,8 +15,9 @@ from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from services.identity.core.bundle import Ec2Method, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
-from services.identity.loading import shipped
-from tests.support.notary import DAY, NOW, DsaNotary, Notary, document
+from services.identity.loading import load, shipped
+from tests.support.notary import DAY, NOW, SESSION, DsaNotary, Notary, document, segmented
+from tests.support.tlv import EDITS, SEGMENTS, read
 
 OURS, THEIRS = Notary(), Notary("theirs")
 CLAIMED = Identity(
@@ -33,7 +35,7 @@ R = CredentialReason
 
 
 def _judged(shown: Ec2Credential, bundle: TrustBundle = BUNDLE, at: datetime = NOW) -> Accepted | Refusal:
-    return verify(bundle, Credential(ec2=shown), CLAIMED, at)
+    return verify(bundle, Credential(ec2=shown), CLAIMED, at, SESSION)
 
 
 def _refused(found: Accepted | Refusal) -> CredentialReason:
@@ -62,11 +64,45 @@ def test_a_dsa_signature_of_the_older_regions_counts_for_pkcs7() -> None:
     assert found.verified.method == "ec2-pkcs7"
 
 
+def test_a_dsa_certificate_is_added_as_a_file_beside_awss_own(tmp_path: Path) -> None:
+    """What services/identity/certificates/README.md says to do for ``pkcs7``; without it such a signature is bad."""
+    (tmp_path / "trust.yaml").write_text("ec2_methods: [rsa2048, pkcs7]")
+    shown = Ec2Credential(document=document(), pkcs7=DsaNotary().pkcs7(document()))
+    assert _refused(_judged(shown, load(tmp_path))) is R.BAD_SIGNATURE
+    (tmp_path / "ec2" / "pkcs7").mkdir(parents=True)
+    (tmp_path / "ec2" / "pkcs7" / "us-east-2.dsa.pem").write_text(DsaNotary().certificate().pem)
+    bundle = load(tmp_path)
+    assert len([one for one in bundle.certificates if (one.region, one.method.value) == ("us-east-2", "pkcs7")]) > 1
+    found = _judged(shown, bundle)
+    assert isinstance(found, Accepted), found
+    assert found.verified.method == "ec2-pkcs7"
+
+
 def test_a_signature_that_stands_apart_from_the_document_is_one_of_it_and_no_other() -> None:
     shown = Ec2Credential(document=document(), rsa2048=OURS.detached(document()))
     assert isinstance(_judged(shown), Accepted)
     other = document(instanceId="i-0fedcba9876543210")
     assert _refused(_judged(shown.model_copy(update={"document": other}))) is R.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("length", [50, 100, 4096])
+@pytest.mark.parametrize("padding", ["", "\n", "\n\n"])
+def test_a_signature_in_the_form_that_aws_really_sends_counts(length: int, padding: str) -> None:
+    """BER without lengths, the document in octet strings one after another: not what a DER signer writes."""
+    text = OURS.segmented(document(), length)
+    assert text.startswith("MIAG")
+    assert b"\x24\x80\x04" in base64.b64decode(text)
+    assert base64.b64decode(text).endswith(bytes(6))
+    found = _judged(Ec2Credential(document=document(), rsa2048=text.rstrip("\n") + padding))
+    assert isinstance(found, Accepted), found
+    other = document(imageId="ami-0")
+    assert _refused(_judged(Ec2Credential(document=other, rsa2048=text))) is R.BAD_SIGNATURE
+
+
+def test_a_dsa_signature_in_that_form_counts_as_well() -> None:
+    bundle = BUNDLE.model_copy(update={"certificates": (DsaNotary().certificate(),)})
+    text = base64.b64encode(segmented(base64.b64decode(DsaNotary().pkcs7(document())))).decode()
+    assert isinstance(_judged(Ec2Credential(document=document(), pkcs7=text), bundle), Accepted)
 
 
 def test_a_certificate_for_weaker_signatures_does_not_count_for_the_best() -> None:
@@ -136,6 +172,25 @@ def _only(**changed: str | None) -> Ec2Credential:
     return OURS.shows(document(**changed))
 
 
+_DIGEST = bytes.fromhex("06092a864886f70d010904")
+"""The type of the attribute that says what was signed: 1.2.840.113549.1.9.4."""
+
+
+def _digests(edit: str) -> Ec2Credential:
+    """Return a good signature, but for the values of its attribute ``message_digest``."""
+    root = read(base64.b64decode(OURS.rsa2048(document())))
+    above, place = next(at for at in root.places() if at[0].inner[0].written() == _DIGEST and at[1] == 1)
+    EDITS[edit](above.inner[place], 0) if edit == "doubled" else EDITS[edit](above, place)
+    return Ec2Credential(document=document(), rsa2048=base64.b64encode(root.content()).decode())
+
+
+def _deep(level: bytes, levels: int) -> Ec2Credential:
+    """Return a signature whose content is open, and has this in it again and again."""
+    der = base64.b64decode(OURS.segmented(document()))
+    der = der[: der.index(bytes([SEGMENTS, 0x80]))] + level * levels
+    return Ec2Credential(document=document(), rsa2048=base64.b64encode(der).decode())
+
+
 BAD: dict[str, tuple[Callable[[], Ec2Credential], CredentialReason]] = {
     "signed with another key": (lambda: THEIRS.shows(document()), R.BAD_SIGNATURE),
     "no signature": (lambda: Ec2Credential(document=document()), R.METHOD_NOT_ACCEPTED),
@@ -158,6 +213,11 @@ BAD: dict[str, tuple[Callable[[], Ec2Credential], CredentialReason]] = {
         R.BAD_SIGNATURE,
     ),
     "two signers": (lambda: Ec2Credential(document=document(), rsa2048=OURS.twice(document())), R.MALFORMED),
+    "no digest of what is signed": (lambda: _digests("emptied"), R.BAD_SIGNATURE),
+    "two digests of what is signed": (lambda: _digests("doubled"), R.BAD_SIGNATURE),
+    "no room for a digest": (lambda: _digests("dropped"), R.MALFORMED),
+    "segments in segments without end": (lambda: _deep(b"\x24\x80", 5000), R.MALFORMED),
+    "sequences in sequences without end": (lambda: _deep(b"\x30\x80", 5000), R.MALFORMED),
     "signature with a stranger's character": (
         lambda: Ec2Credential(document=document(), signature="!" + OURS.signature(document())),
         R.MALFORMED,
@@ -252,7 +312,7 @@ def test_the_partition_follows_from_the_region(region: str, partition: str) -> N
     )
     bundle = TrustBundle(certificates=(OURS.certificate(region),))
     shown = OURS.shows(document(region=region, availabilityZone=zone))
-    found = verify(bundle, Credential(ec2=shown), Identity(aws=aws), NOW)
+    found = verify(bundle, Credential(ec2=shown), Identity(aws=aws), NOW, SESSION)
     assert isinstance(found, Accepted), found
     assert found.identity.aws == aws
 

@@ -2,20 +2,32 @@
 
 import base64
 import json
+from types import ModuleType
 from typing import Any
 
 import jwt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import decode_event
-from schemas.credentials import Chain, Credential, Ec2Credential, JwtCredential, Proof, TokenCredential
+from schemas.credentials import (
+    Chain,
+    Credential,
+    CredentialReason,
+    Ec2Credential,
+    JwtCredential,
+    Proof,
+    TokenCredential,
+)
 from schemas.events import AgentSoftware, Connect, Heartbeat, Introduction, Registration
 from schemas.identity import Identity
+from services.identity.core import ec2, tokens
 from services.identity.core.bundle import Ec2Method, IssuerKind, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
-from tests.support.notary import NOW, DsaNotary, Notary, TokenSigner, document
+from tests.support.notary import NOW, SESSION, DsaNotary, Notary, TokenSigner, document
+from tests.support.tlv import EDITS, Node, read
 from tests.unit.identity.test_documents import CLAIMED
 from tests.unit.identity.test_issued import BUNDLE as ISSUERS
 from tests.unit.identity.test_issued import CLAIMS, CORP, IDENTITIES, SIGNERS
@@ -27,13 +39,14 @@ BUNDLE = ISSUERS.model_copy(
     }
 )
 TEXT = document()
+BY_NAME = {IssuerKind.JWT, IssuerKind.ECS}
 SHOWN: list[tuple[Credential, Identity]] = [
     *((Credential(ec2=Notary().shows(TEXT, method=one)), CLAIMED) for one in Ec2Method),
     (Credential(ec2=Ec2Credential(document=TEXT, pkcs7=DsaNotary().pkcs7(TEXT))), CLAIMED),
     *(
         (
-            Credential(jwt=JwtCredential(issuer="corp", token=CORP.token()))
-            if kind is IssuerKind.JWT
+            Credential(jwt=JwtCredential(issuer=SIGNERS[kind].name, token=SIGNERS[kind].token(**CLAIMS[kind])))
+            if kind in BY_NAME
             else Credential.model_validate({kind.value: TokenCredential(token=SIGNERS[kind].token(**CLAIMS[kind]))}),
             IDENTITIES[kind],
         )
@@ -59,7 +72,7 @@ ODD: st.SearchStrategy[Any] = st.recursive(
 
 
 def _judged(shown: Credential, claimed: Identity) -> Accepted | Refusal:
-    found = verify(BUNDLE, shown, claimed, NOW)
+    found = verify(BUNDLE, shown, claimed, NOW, SESSION)
     assert isinstance(found, Accepted | Refusal)
     if isinstance(found, Refusal):
         found.message.encode()
@@ -131,8 +144,74 @@ def test_a_damaged_signature_of_a_document_proves_what_it_proved_or_nothing(
     method = next(name for name in told if name != "document")
     raw = _damaged(base64.b64decode("".join(told[method].split())), data) or b"x"
     damaged = Ec2Credential.model_validate({"document": TEXT, method: base64.b64encode(raw).decode()})
-    found = verify(BUNDLE, Credential(ec2=damaged), claimed, NOW)
+    found = verify(BUNDLE, Credential(ec2=damaged), claimed, NOW, SESSION)
     assert isinstance(found, Refusal) or found.identity == claimed
+
+
+PKCS7: list[tuple[str, bytes]] = [
+    ("rsa2048", base64.b64decode(Notary().rsa2048(TEXT))),
+    ("rsa2048", base64.b64decode(Notary().detached(TEXT))),
+    ("pkcs7", base64.b64decode(DsaNotary().pkcs7(TEXT))),
+]
+
+
+def _edited(method: str, tree: Node) -> None:
+    """Whatever became of a good signature, it proves what it proved or nothing."""
+    text = base64.b64encode(tree.content()).decode() or "AAAA"
+    shown = Ec2Credential.model_validate({"document": TEXT, method: text[: 16 * 1024]})
+    _judged(Credential(ec2=shown), CLAIMED)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize(("method", "der"), PKCS7)
+def test_one_edit_at_any_place_of_pkcs7_ends_in_a_verdict(method: str, der: bytes, edit: str) -> None:
+    """Every node of the tree, one after another: well-formed DER that no signer writes and every parser reads."""
+    for number in range(len(list(read(der).places()))):
+        tree = read(der)
+        EDITS[edit](*list(tree.places())[number])
+        _edited(method, tree)
+
+
+@given(
+    st.sampled_from(PKCS7),
+    st.lists(st.tuples(st.sampled_from(sorted(EDITS)), st.integers(0, 200)), min_size=2, max_size=4),
+)
+def test_several_edits_of_the_tree_of_pkcs7_end_in_a_verdict(
+    signed: tuple[str, bytes], edits: list[tuple[str, int]]
+) -> None:
+    method, der = signed
+    tree = read(der)
+    for edit, number in edits:
+        if places := list(tree.places()):
+            EDITS[edit](*places[number % len(places)])
+    _edited(method, tree)
+
+
+@pytest.mark.parametrize("fault", [IndexError, RecursionError, OverflowError, AttributeError, AssertionError, OSError])
+@pytest.mark.parametrize("kind", [ec2, tokens])
+def test_a_fault_of_a_parser_that_nobody_thought_of_is_a_refusal(
+    kind: ModuleType, fault: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one record, written by anybody, would end every owner of its partition for ever."""
+
+    def broken(*_: object) -> None:
+        raise fault("<object at 0x7f00>")
+
+    for name in ("verify", "verify_jwt", "verify_gcp", "verify_azure"):
+        monkeypatch.setattr(kind, name, broken, raising=False)
+    for shown, claimed in SHOWN:
+        if (shown.ec2 is not None) == (kind is ec2):
+            found = _judged(shown, claimed)
+            assert found == Refusal(CredentialReason.MALFORMED, f"it cannot be read: {fault.__name__}")
+
+
+def test_a_process_without_memory_says_nothing_of_a_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ec2, "verify", exhausted)
+    with pytest.raises(MemoryError):
+        verify(BUNDLE, *SHOWN[0], NOW, SESSION)
 
 
 @given(st.sampled_from([one for one in SHOWN if one[0].ec2 is not None]), st.data())
@@ -149,9 +228,10 @@ def test_a_damaged_document_proves_nothing(shown: tuple[Credential, Identity], d
 def test_a_damaged_token_proves_what_it_proved_or_nothing(kind: IssuerKind, data: st.DataObject) -> None:
     token = _damaged(SIGNERS[kind].token(**CLAIMS[kind]).encode(), data).decode("latin-1") or "x"
     shown: Any = TokenCredential.model_construct(token=token)
-    if kind is IssuerKind.JWT:
-        shown = JwtCredential.model_construct(issuer="corp", token=token)
-    found = verify(BUNDLE, Credential.model_construct(**{kind.value: shown}), IDENTITIES[kind], NOW)
+    if kind in BY_NAME:
+        shown = JwtCredential.model_construct(issuer=SIGNERS[kind].name, token=token)
+    field = "jwt" if kind in BY_NAME else kind.value
+    found = verify(BUNDLE, Credential.model_construct(**{field: shown}), IDENTITIES[kind], NOW, SESSION)
     assert isinstance(found, Refusal) or found.identity == IDENTITIES[kind]
 
 
@@ -160,7 +240,7 @@ def test_claims_that_an_issuer_signs_whatever_they_are_end_in_a_verdict(
     kind: IssuerKind, data: st.DataObject, odd: object
 ) -> None:
     signer = SIGNERS[kind]
-    told = json.loads(json.dumps(CLAIMS[kind] | {"iss": signer.url, "sub": "ann", "aud": "muster"}))
+    told = json.loads(json.dumps(CLAIMS[kind] | {"iss": signer.url, "sub": "ann", "aud": signer.audience}))
     told |= {"exp": NOW.timestamp() + 60, "nbf": NOW.timestamp(), "team": "core", "groups": ["a"]}
     container, place = data.draw(st.sampled_from(_places(told)))
     container[place] = odd
@@ -173,7 +253,7 @@ def test_claims_that_an_issuer_signs_whatever_they_are_end_in_a_verdict(
 )
 def test_a_head_whatever_it_says_ends_in_a_verdict(kind: IssuerKind, odd: dict[str, Any]) -> None:
     signer = SIGNERS[kind]
-    claims = CLAIMS[kind] | {"iss": signer.url, "sub": "ann", "aud": "muster", "exp": NOW.timestamp() + 60}
+    claims = CLAIMS[kind] | {"iss": signer.url, "sub": "ann", "aud": signer.audience, "exp": NOW.timestamp() + 60}
     _judged(*_of(kind, _signed(signer, {"alg": signer.algorithm, "kid": signer.kid} | odd, claims)))
 
 
@@ -184,8 +264,8 @@ def _signed(signer: TokenSigner, *parts: dict[str, Any]) -> str:
 
 
 def _of(kind: IssuerKind, token: str) -> tuple[Credential, Identity]:
-    if kind is IssuerKind.JWT:
-        return Credential(jwt=JwtCredential(issuer="corp", token=token)), IDENTITIES[kind]
+    if kind in BY_NAME:
+        return Credential(jwt=JwtCredential(issuer=SIGNERS[kind].name, token=token)), IDENTITIES[kind]
     return Credential.model_validate({kind.value: TokenCredential(token=token)}), IDENTITIES[kind]
 
 
@@ -207,4 +287,4 @@ JWK = st.fixed_dictionaries(
 def test_keys_whatever_an_issuer_publishes_end_in_a_verdict(keys: list[dict[str, Any]]) -> None:
     issuer = CORP.issuer().model_copy(update={"keys": tuple(keys)})
     bundle = TrustBundle().model_copy(update={"issuers": (issuer,)})
-    assert isinstance(verify(bundle, *_of(IssuerKind.JWT, CORP.token()), NOW), Refusal)
+    assert isinstance(verify(bundle, *_of(IssuerKind.JWT, CORP.token()), NOW, SESSION), Refusal)

@@ -11,7 +11,7 @@ from schemas.events import RoleChecked
 from services.identity.core.bundle import TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.given import GivenBundles, UnknownBundleError
-from tests.support.notary import NOW, Notary, document
+from tests.support.notary import NOW, SESSION, Notary, document
 from tests.unit.identity.test_documents import CLAIMED
 
 OURS = TrustBundle(certificates=(Notary().certificate(),))
@@ -40,13 +40,13 @@ def knows(key: Ed25519PrivateKey) -> TrustBundle:
 
 def test_each_record_is_judged_by_the_bundle_that_the_log_names() -> None:
     given = GivenBundles([NOBODY, OURS])
-    assert isinstance(given.verify(OURS.digest, SHOWN, CLAIMED, NOW), Accepted)
-    assert isinstance(given.verify(NOBODY.digest, SHOWN, CLAIMED, NOW), Refusal)
+    assert isinstance(given.verify(OURS.digest, SHOWN, CLAIMED, NOW, SESSION), Accepted)
+    assert isinstance(given.verify(NOBODY.digest, SHOWN, CLAIMED, NOW, SESSION), Refusal)
 
 
 def test_a_bundle_that_was_not_given_is_named_with_those_that_were() -> None:
     with pytest.raises(UnknownBundleError) as raised:
-        GivenBundles([OURS]).verify(NOBODY.digest, SHOWN, CLAIMED, NOW)
+        GivenBundles([OURS]).verify(NOBODY.digest, SHOWN, CLAIMED, NOW, SESSION)
     assert str(raised.value) == (
         f"the log names the trust bundle {NOBODY.digest}; given: {OURS.digest}; add it with --bundle"
     )

@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from schemas.codec import Rejection, decode_event
 from schemas.credentials import Chain, Credential, CredentialReason, JwtCredential, Proof, TokenCredential
 from schemas.events import AgentSoftware, Connect, Introduction, Registration
-from schemas.identity import AzureIdentity, GcpIdentity, Identity, JwtIdentity
+from schemas.identity import AwsIdentity, AzureIdentity, EcsTask, GcpIdentity, Identity, JwtIdentity
 from schemas.names import read_back
 from schemas.rejected import RejectReason
 from services.identity.core.bundle import IssuerKind, TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
-from services.identity.core.verifier import verify
-from tests.support.notary import NOW, TokenSigner
+from services.identity.core.verifier import prove, verify
+from tests.support.notary import NOW, SESSION, TokenSigner
 
 R = CredentialReason
 CORP = TokenSigner()
@@ -28,7 +28,8 @@ OLD = TokenSigner("old", kid=None, algorithm="RS256")
 STRANGER = TokenSigner("stranger")
 GOOGLE = TokenSigner("google", IssuerKind.GCP, algorithm="RS256")
 ENTRA = TokenSigner("entra", IssuerKind.AZURE, algorithm="RS256")
-SIGNERS = {IssuerKind.JWT: CORP, IssuerKind.GCP: GOOGLE, IssuerKind.AZURE: ENTRA}
+TASKS = TokenSigner("tasks", IssuerKind.ECS)
+SIGNERS = {IssuerKind.JWT: CORP, IssuerKind.GCP: GOOGLE, IssuerKind.AZURE: ENTRA, IssuerKind.ECS: TASKS}
 PUBLISHED = TokenSigner("published")
 BUNDLE = TrustBundle(
     issuers=(
@@ -36,6 +37,7 @@ BUNDLE = TrustBundle(
         OLD.issuer(),
         GOOGLE.issuer(),
         ENTRA.issuer(),
+        TASKS.issuer(),
         PUBLISHED.issuer(keys=(), discovery=True),
     )
 )
@@ -43,10 +45,20 @@ AT = int(NOW.timestamp())
 MACHINE = {"project_id": "shop", "zone": "europe-west1-b", "instance_id": "123456789", "instance_name": "ratings-1"}
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 VM = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/Shop/providers/Microsoft.Compute/virtualMachines/Ratings-1"
+TASK = {
+    "partition": "aws",
+    "account": "123456789012",
+    "region": "us-east-2",
+    "zone": "us-east-2b",
+    "cluster": "Web_1",
+    "task_id": "158d1c8083dd49d6b527399fd6414f5c",
+    "role": "ratings",
+}
 CLAIMS: dict[IssuerKind, dict[str, Any]] = {
     IssuerKind.JWT: {},
     IssuerKind.GCP: {"google": {"compute_engine": MACHINE}, "email": "sa@shop.invalid", "email_verified": True},
     IssuerKind.AZURE: {"xms_mirid": VM, "tid": "99999999-2222-3333-4444-555555555555"},
+    IssuerKind.ECS: {"ecs": TASK},
 }
 IDENTITIES = {
     IssuerKind.JWT: Identity(jwt=JwtIdentity(issuer="corp", subject="ann")),
@@ -67,17 +79,26 @@ IDENTITIES = {
             vm="ratings-1",
         )
     ),
+    IssuerKind.ECS: Identity(
+        aws=AwsIdentity(
+            partition="aws",
+            account="123456789012",
+            region="us-east-2",
+            zone="us-east-2b",
+            ecs=EcsTask(cluster="Web_1", task_id="158d1c8083dd49d6b527399fd6414f5c", iam_role="ratings"),
+        )
+    ),
 }
 
 
-def _shown(kind: IssuerKind, token: str, issuer: str = "corp") -> Credential:
-    if kind is IssuerKind.JWT:
-        return Credential(jwt=JwtCredential(issuer=issuer, token=token))
+def _shown(kind: IssuerKind, token: str, issuer: str | None = None) -> Credential:
+    if kind in {IssuerKind.JWT, IssuerKind.ECS}:
+        return Credential(jwt=JwtCredential(issuer=issuer or SIGNERS[kind].name, token=token))
     return Credential.model_validate({kind.value: TokenCredential(token=token)})
 
 
 def _judged(kind: IssuerKind, token: str, bundle: TrustBundle = BUNDLE, at: datetime = NOW) -> Accepted | Refusal:
-    return verify(bundle, _shown(kind, token), IDENTITIES[kind], at)
+    return verify(bundle, _shown(kind, token), IDENTITIES[kind], at, SESSION)
 
 
 def _refused(found: Accepted | Refusal) -> CredentialReason:
@@ -92,7 +113,7 @@ def test_a_good_token_proves_who_it_is_of(kind: IssuerKind) -> None:
     found = _judged(kind, SIGNERS[kind].token(**CLAIMS[kind]))
     assert isinstance(found, Accepted), found
     assert found.identity == IDENTITIES[kind]
-    assert found.verified.method == kind.value
+    assert found.verified.method == ("jwt" if kind is IssuerKind.ECS else kind.value)
     assert found.verified.key == f"{SIGNERS[kind].url}#key-1"
     assert (found.verified.bundle, found.verified.at) == (BUNDLE.digest, NOW)
 
@@ -275,7 +296,7 @@ def test_a_token_of_one_kind_of_issuer_is_none_of_another(kind: IssuerKind) -> N
 
 def test_a_cloud_s_issuer_cannot_be_named_as_if_it_were_any_issuer() -> None:
     """Else any service account of that cloud would have a name of the kind ``jwt``."""
-    found = verify(BUNDLE, _shown(IssuerKind.JWT, GOOGLE.token(), "google"), IDENTITIES[IssuerKind.JWT], NOW)
+    found = verify(BUNDLE, _shown(IssuerKind.JWT, GOOGLE.token(), "google"), IDENTITIES[IssuerKind.JWT], NOW, SESSION)
     assert _refused(found) is R.UNKNOWN_ISSUER
 
 
@@ -287,13 +308,53 @@ def test_an_address_that_google_did_not_verify_is_nobodys_service_account(verifi
     assert found.identity.gcp.service_account is None
 
 
+THEIRS = "00000000-0000-4000-8000-00000000000f"
+BOUND: dict[str, tuple[object, CredentialReason | None, CredentialReason | None]] = {
+    "for this session": (f"muster/session/{SESSION}", None, None),
+    "for this session, among others": (["vault", f"muster/session/{SESSION}"], None, None),
+    "for another session": (f"muster/session/{THEIRS}", R.WRONG_SESSION, R.WRONG_SESSION),
+    "for no session": ("muster", R.WRONG_SESSION, None),
+    "for a session that begins like this": (f"muster/session/{SESSION}0", R.WRONG_SESSION, R.WRONG_SESSION),
+    "for this session, and more": (f"muster/session/{SESSION}/", R.WRONG_SESSION, R.WRONG_SESSION),
+    "for the session without a name": ("muster/session/", R.WRONG_SESSION, R.WRONG_SESSION),
+    "for this session of another Muster": (f"vault/session/{SESSION}", R.WRONG_AUDIENCE, R.WRONG_AUDIENCE),
+    "for what begins like our sessions": (f"muster/sessions/{SESSION}", R.WRONG_AUDIENCE, R.WRONG_AUDIENCE),
+    "for nobody": (None, R.WRONG_AUDIENCE, R.WRONG_AUDIENCE),
+}
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_a_google_token_is_of_use_only_to_the_session_it_was_asked_for(name: str) -> None:
+    """Unless the operator says that such tokens are made elsewhere: then one for no session is of use to all."""
+    audience, bound, unbound = BOUND[name]
+    token = GOOGLE.token(**CLAIMS[IssuerKind.GCP], aud=audience)
+    for issuer, reason in ((GOOGLE.issuer(), bound), (GOOGLE.issuer(session_bound=False), unbound)):
+        found = _judged(IssuerKind.GCP, token, TrustBundle(issuers=(issuer,)))
+        assert (None if isinstance(found, Accepted) else _refused(found)) is reason, found
+
+
+def test_a_refusal_says_which_session_was_expected() -> None:
+    found = _judged(IssuerKind.GCP, GOOGLE.token(**CLAIMS[IssuerKind.GCP], aud=f"muster/session/{THEIRS}"))
+    assert isinstance(found, Refusal)
+    assert found.message == f"it is meant for muster/session/{THEIRS}; expected muster/session/{SESSION}"
+
+
+def test_of_a_token_that_stands_alone_nobody_can_say_whose_session_it_is() -> None:
+    """``muster identity verify`` is given a token without the event that carried it."""
+    for audience in ("muster", f"muster/session/{THEIRS}"):
+        token = GOOGLE.token(**CLAIMS[IssuerKind.GCP], aud=audience)
+        assert isinstance(prove(BUNDLE, _shown(IssuerKind.GCP, token), NOW), Accepted)
+    refused = prove(BUNDLE, _shown(IssuerKind.GCP, GOOGLE.token(**CLAIMS[IssuerKind.GCP], aud="vault")), NOW)
+    assert _refused(refused) is R.WRONG_AUDIENCE
+
+
 def test_an_issuer_whose_name_nobody_configured_is_unknown_though_its_token_is_good() -> None:
-    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "other"), IDENTITIES[IssuerKind.JWT], NOW)
+    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "other"), IDENTITIES[IssuerKind.JWT], NOW, SESSION)
     assert _refused(found) is R.UNKNOWN_ISSUER
 
 
 def test_a_token_under_another_issuers_name_is_not_its() -> None:
-    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "old"), IDENTITIES[IssuerKind.JWT], NOW)
+    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(), "old"), IDENTITIES[IssuerKind.JWT], NOW, SESSION)
     assert _refused(found) is R.UNKNOWN_ISSUER
 
 
@@ -322,7 +383,7 @@ def test_a_key_that_is_none_for_the_algorithm_verifies_nothing(use: dict[str, An
 
 def test_an_issuer_whose_keys_were_never_fetched_is_refused_as_such() -> None:
     shown = _shown(IssuerKind.JWT, PUBLISHED.token(), "published")
-    assert _refused(verify(BUNDLE, shown, IDENTITIES[IssuerKind.JWT], NOW)) is R.KEYS_UNAVAILABLE
+    assert _refused(verify(BUNDLE, shown, IDENTITIES[IssuerKind.JWT], NOW, SESSION)) is R.KEYS_UNAVAILABLE
 
 
 def test_attributes_are_taken_from_the_claims_by_their_paths() -> None:
@@ -351,6 +412,15 @@ def test_the_values_of_an_attribute_can_be_told_apart_and_none_is_cut(groups: li
     assert found.identity.jwt.attributes.get("groups") == told
 
 
+def test_a_path_that_cannot_be_applied_to_what_a_token_says_is_a_refusal() -> None:
+    bundle = TrustBundle(issuers=(CORP.issuer(attributes={"seven": "$.groups[?@ contains 7]"}),))
+    assert isinstance(_judged(IssuerKind.JWT, CORP.token(groups=[[7]]), bundle), Accepted)
+    found = _judged(IssuerKind.JWT, CORP.token(groups=["7"]), bundle)
+    assert found == Refusal(
+        R.MALFORMED, "attribute seven: $.groups[?@ contains 7] cannot be applied to the claims: TypeError"
+    )
+
+
 @pytest.mark.parametrize(
     ("subject", "name"),
     [
@@ -364,7 +434,7 @@ def test_the_values_of_an_attribute_can_be_told_apart_and_none_is_cut(groups: li
 )
 def test_a_subject_that_is_no_name_is_spelled_so_that_it_can_be_read_back(subject: str, name: str) -> None:
     claimed = Identity(jwt=JwtIdentity(issuer="corp", subject=subject))
-    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(sub=subject)), claimed, NOW)
+    found = verify(BUNDLE, _shown(IssuerKind.JWT, CORP.token(sub=subject)), claimed, NOW, SESSION)
     assert isinstance(found, Accepted), found
     assert found.identity.name == name
     assert found.identity.jwt is not None

@@ -13,6 +13,7 @@ from services.identity.core.verifier import verify
 from services.identity.issuing import NAME, Mint
 from services.identity.loading import load
 from services.runtime.config import ConfigError
+from tests.support.notary import SESSION
 
 INSTANCE = "i-1234567890abcdef0"
 
@@ -29,26 +30,26 @@ def mint(tmp_path_factory: pytest.TempPathFactory) -> Mint:
 
 def test_its_machines_prove_who_they_are_to_its_bundle_and_to_no_other(mint: Mint) -> None:
     shown, now = Credential(ec2=mint.ec2(INSTANCE)), datetime.now(UTC)
-    assert isinstance(verify(mint.bundle(), shown, _machine("us-east-2b"), now), Accepted)
-    found = verify(load(None), shown, _machine("us-east-2b"), now)
+    assert isinstance(verify(mint.bundle(), shown, _machine("us-east-2b"), now, SESSION), Accepted)
+    found = verify(load(None), shown, _machine("us-east-2b"), now, SESSION)
     assert isinstance(found, Refusal)
     assert found.reason is CredentialReason.BAD_SIGNATURE
 
 
 def test_it_is_believed_in_the_regions_of_its_bundle_only(mint: Mint) -> None:
     shown, claimed = Credential(ec2=mint.ec2(INSTANCE, zone="eu-west-1a")), _machine("eu-west-1a")
-    assert isinstance(verify(mint.bundle(["eu-west-1"]), shown, claimed, datetime.now(UTC)), Accepted)
-    assert isinstance(verify(mint.bundle(["us-east-2"]), shown, claimed, datetime.now(UTC)), Refusal)
+    assert isinstance(verify(mint.bundle(["eu-west-1"]), shown, claimed, datetime.now(UTC), SESSION), Accepted)
+    assert isinstance(verify(mint.bundle(["us-east-2"]), shown, claimed, datetime.now(UTC), SESSION), Refusal)
 
 
 def test_its_tokens_prove_their_subject_to_its_audience(mint: Mint) -> None:
     claimed = Identity(jwt=JwtIdentity(issuer=NAME, subject="ann"))
     shown = Credential(jwt=JwtCredential(issuer=NAME, token=mint.token("ann", {"team": "core"}, audience="roll")))
-    found = verify(mint.bundle(audience="roll"), shown, claimed, datetime.now(UTC))
+    found = verify(mint.bundle(audience="roll"), shown, claimed, datetime.now(UTC), SESSION)
     assert isinstance(found, Accepted)
     assert found.identity.jwt is not None
     assert found.identity.jwt.attributes == {"team": "core"}
-    assert isinstance(verify(mint.bundle(), shown, claimed, datetime.now(UTC)), Refusal)
+    assert isinstance(verify(mint.bundle(), shown, claimed, datetime.now(UTC), SESSION), Refusal)
 
 
 def test_a_mint_found_again_has_the_same_keys_and_nobody_else_may_read_them(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_a_mint_that_lost_its_key_makes_another_and_a_certificate_for_it(tmp_pat
     (tmp_path / "ec2.key").unlink()
     mint = Mint(tmp_path)
     shown = Credential(ec2=mint.ec2(INSTANCE))
-    assert isinstance(verify(mint.bundle(), shown, _machine("us-east-2b"), datetime.now(UTC)), Accepted)
+    assert isinstance(verify(mint.bundle(), shown, _machine("us-east-2b"), datetime.now(UTC), SESSION), Accepted)
 
 
 @pytest.mark.parametrize("name", ["ec2.key", "tokens.key", "processor.key", "ec2.pem"])

@@ -1,16 +1,23 @@
 """Trust bundles that cannot be used: what is wrong, where, and what to do; and those that can."""
 
 import json
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from services.identity.core import paths
 from services.identity.core.bundle import Ec2Method, TrustBundle
 from services.identity.issuing import Mint
 from services.identity.loading import BundleError, load, shipped
 from tests.support.notary import Notary, TokenSigner
 
+WORD = st.sampled_from(["a", "b", "n"])
+ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.lists(st.text(max_size=3))
 CORP = TokenSigner()
 RSA = TokenSigner("old", algorithm="RS256")
 
@@ -80,6 +87,9 @@ def test_the_digest_changes_with_whatever_verification_depends_on() -> None:
             {"certificates": base.certificates[1:]},
             {"issuers": (CORP.issuer(algorithms=("ES256", "RS256")),)},
             {"issuers": (CORP.issuer(attributes={"a": "$.a"}),)},
+            {"issuers": (CORP.issuer(session_bound=False),)},
+            {"issuers": (CORP.issuer(kind="ecs"),)},
+            {"issuers": (CORP.issuer(kind="ecs", ecs={"role": "$.role"}),)},
             {"processors": ("AAAA",)},
         )
     ]
@@ -111,6 +121,22 @@ BAD: dict[str, tuple[object, str]] = {
     "alg none": ({"issuers": [_issuer(algorithms=["none"])]}, "issuers.0.algorithms.0: Input should be 'RS256'"),
     "alg HS256": ({"issuers": [_issuer(algorithms=["HS256"])]}, "issuers.0.algorithms.0: Input should be 'RS256'"),
     "two of one name": ({"issuers": [_issuer(), _issuer()]}, "two issuers have the same name"),
+    "a token bound that nobody can bind": (
+        {"issuers": [_issuer(session_bound=True)]},
+        "session_bound of corp: only tokens of kind gcp are asked for in a session",
+    ),
+    "places of a task in other tokens": (
+        {"issuers": [_issuer(ecs={})]},
+        "ecs of corp: it is of kind jwt; expected kind: ecs",
+    ),
+    "a place of a task that is no path": (
+        {"issuers": [_issuer(kind="ecs", ecs={"cluster": "$["})]},
+        "ecs.cluster of corp: $[: ",
+    ),
+    "a part of a task that there is not": (
+        {"issuers": [_issuer(kind="ecs", ecs={"taskId": "$.task"})]},
+        "issuers.0.ecs.taskId: Extra inputs are not permitted",
+    ),
     "no keys": ({"issuers": [_issuer(keys=None)]}, "corp has neither keys nor jwks nor discovery: true"),
     "keys for another algorithm": (
         {"issuers": [_issuer(keys=[RSA.jwk])]},
@@ -125,6 +151,22 @@ BAD: dict[str, tuple[object, str]] = {
         "the keys of corp are not public: a trust bundle holds no secrets",
     ),
     "no JSONPath": ({"issuers": [_issuer(attributes={"team": "$["})]}, "attribute team of corp: $[: "),
+    "a regular expression that is none": (
+        {"issuers": [_issuer(attributes={"team": "$.a[?@ =~ /((/]"})]},
+        "attribute team of corp: $.a[?@ =~ /((/]: missing ), unterminated subpattern",
+    ),
+    "a number beyond all floats": (
+        {"issuers": [_issuer(attributes={"team": "$[?@.n > 1e400]"})]},
+        "attribute team of corp: $[?@.n > 1e400]: cannot convert float infinity to integer",
+    ),
+    "lists in lists without end": ("[" * 100_000, "it cannot be read: RecursionError"),
+    "what is in itself": ("audiences: &a [*a]", "it cannot be read: ValueError: Circular reference"),
+    "a date that is none": ("audiences: 2026-99-99", "it cannot be read: ValueError: month must be in 1..12"),
+    "a date as a name": ("2026-11-23: x", "it cannot be read: TypeError: keys must be str"),
+    "a number of too many digits": (
+        "leeway_seconds: " + "9" * 5000,
+        "it cannot be read: ValueError: Exceeds",
+    ),
     "no file of keys": ({"issuers": [_issuer(keys=None, jwks="corp.jwks")]}, "corp.jwks: No such file or directory"),
     "a processor's key that is none": ({"processors": ["AAAA"]}, "processors: AAAA is no Ed25519 public key in base64"),
     "a processor's key that is no base64": ({"processors": ["%"]}, "processors: % is no Ed25519 public key in base64"),
@@ -147,6 +189,23 @@ def test_a_bad_file_of_keys_is_named(content: str, words: str, tmp_path: Path) -
     (tmp_path / "corp.jwks").write_text(content)
     folder = _folder(tmp_path, {"issuers": [_issuer(keys=None, jwks="corp.jwks")]})
     assert f"{tmp_path}/corp.jwks: {words}" in _fault(folder)
+
+
+@given(st.text() | st.text(alphabet="[]{}:,&*!?|>-# \n'\"%@`ab0129.\\").map(lambda text: f"audiences: {text}"))
+def test_whatever_is_written_into_a_bundle_it_is_one_or_broken(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, suppress(BundleError):
+        file = Path(folder) / "trust.yaml"
+        file.write_bytes(text.encode("utf-8", "surrogatepass"))
+        assert load(file.parent).audiences
+
+
+PIECES = ["$", "..", "[?", "]", "@", "(", ")", ".a", "=~", "/", "[*]", "'", "==", " in ", " contains ", "1e400", ","]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=2), max_size=12).map("".join), st.dictionaries(WORD, ODD))
+def test_whatever_is_written_as_a_path_it_is_one_or_told(path: str, claims: dict[str, object]) -> None:
+    with suppress(paths.PathError):
+        assert isinstance(paths.values(path, claims), list)
 
 
 @pytest.mark.parametrize(

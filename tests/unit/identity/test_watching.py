@@ -10,7 +10,7 @@ from services.identity.core.bundle import TrustBundle
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.loading import BundleError, load
 from services.identity.watching import Bundles
-from tests.support.notary import NOW, Notary, document
+from tests.support.notary import NOW, SESSION, Notary, document
 from tests.unit.identity.test_documents import CLAIMED
 from tests.unit.identity.test_given import CHECKED, KEY, knows, told
 
@@ -28,7 +28,7 @@ def _written(file: Path, *notaries: Notary, **changed: object) -> TrustBundle:
 
 
 def _judged(bundles: Bundles, by: str = "sha256:any") -> Accepted | Refusal:
-    return bundles.verify(by, SHOWN, CLAIMED, NOW)
+    return bundles.verify(by, SHOWN, CLAIMED, NOW, SESSION)
 
 
 async def test_another_bundle_is_in_force_once_it_is_read_and_is_told(tmp_path: Path) -> None:
@@ -75,6 +75,34 @@ async def test_a_broken_bundle_leaves_the_one_before_in_force_and_is_told_once(
         ("error", "the trust bundle cannot be used; the one before stays in force")
     ]
     assert str(file) in told[0]["fault"]
+
+
+@pytest.mark.parametrize(
+    ("trust", "words"),
+    [
+        (
+            "issuers: [{name: corp, issuer: x, discovery: true, attributes: {a: '$.a[?@ =~ /((/]'}}]",
+            "attribute a of corp",
+        ),
+        (
+            "issuers: [{name: corp, issuer: x, discovery: true, attributes: {a: '$[?@.n > 1e400]'}}]",
+            "attribute a of corp",
+        ),
+        ("audiences: 2026-99-99", "month must be in 1..12"),
+        ("[" * 100_000, "RecursionError"),
+    ],
+)
+async def test_an_edit_that_breaks_a_parser_breaks_no_processor(trust: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "trust.yaml"
+    file.write_text("audiences: [roll]")
+    bundles = Bundles(tmp_path)
+    before = bundles.current
+    file.write_text(trust)
+    with structlog.testing.capture_logs() as told:
+        await bundles.refresh(_as_it_is)
+    assert bundles.current is before
+    assert [line["event"] for line in told] == ["the trust bundle cannot be used; the one before stays in force"]
+    assert words in told[0]["fault"]
 
 
 async def test_a_bundle_that_was_mended_is_in_force_and_the_next_fault_is_told_again(tmp_path: Path) -> None:

@@ -40,11 +40,13 @@ class World:
         self.open = asyncio.Event()
         self.open.set()
         self.under_way = self.asked = self.most = 0
+        self.sessions: list[str] = []
         self.kafka_is_away = False
         self.log: list[tuple[int, RoleChecked]] = []
         self.checks = RoleChecks(self, KEY, self.append, OWNER)
 
-    async def check(self, _request: StsRequest) -> Caller:
+    async def check(self, _request: StsRequest, session: str) -> Caller:
+        self.sessions.append(session)
         self.asked += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -77,6 +79,7 @@ async def test_a_confirmed_role_is_in_the_log_of_the_same_partition_signed(world
     world.checks.ask(3, QUESTION)
     await world.settled()
     [(partition, checked)] = world.log
+    assert world.sessions == [SESSION]
     assert partition == 3
     assert (checked.workload, checked.session) == (WORKLOAD.decode(), SESSION)
     assert (checked.account, checked.role, checked.message) == ("123456789012", "ratings", "")

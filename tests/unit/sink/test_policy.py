@@ -13,6 +13,7 @@ PLACE = {"partition": "aws", "account": "123456789012", "region": "us-east-2", "
 EC2 = Identity(aws=AwsIdentity(**PLACE, ec2=Ec2Instance(instance_id="i-0123456789abcdef0", iam_role="ratings")))
 BARE = Identity(aws=AwsIdentity(**PLACE, ec2=Ec2Instance(instance_id="i-0123456789abcdef0")))
 ECS = Identity(aws=AwsIdentity(**PLACE, ecs=EcsTask(cluster="web", task_id="7f")))
+IN_ROLE = Identity(aws=AwsIdentity(**PLACE, ecs=EcsTask(cluster="web", task_id="7f", iam_role="ratings")))
 JWT = Identity(jwt=JwtIdentity(issuer="corp", subject="ann", attributes={"team": "web,a%2Cb", "site": "ams"}))
 GCP = Identity(gcp=GcpIdentity(project="shop", zone="europe-west1-b", instance_id="7", service_account="a@b"))
 AZURE = Identity(azure=AzureIdentity(tenant="t", subscription="s-1", resource_group="web", vm="one"))
@@ -45,6 +46,7 @@ def has(name: str, *values: str) -> dict[str, Any]:
         (BARE, aws()),
         (ECS, aws(ecs={})),
         (ECS, aws(ecs={"clusters": ["web"]})),
+        (IN_ROLE, aws(ecs={"clusters": ["web"], "iamRoleNames": ["other", "ratings"]})),
         (JWT, jwt()),
         (JWT, jwt(subjects=["bob", "ann"])),
         (JWT, jwt(attributes=[has("team", "a,b"), has("site", "lon", "ams")])),
@@ -69,6 +71,8 @@ def test_a_clause_that_holds_allows(identity: Identity, clause: dict[str, Any]) 
         (ECS, aws(), "aws.ec2", "an EC2 instance", "an ECS task"),
         (ECS, aws(ecs={"clusters": ["other"]}), "aws.ecs.clusters", "other", "web"),
         (ECS, aws(ecs={"iamRoleNames": ["web"]}), "aws.ecs.iamRoleNames", "web", "none"),
+        (IN_ROLE, aws(ecs={"iamRoleNames": ["web"]}), "aws.ecs.iamRoleNames", "web", "ratings"),
+        (IN_ROLE, aws(ecs={"clusters": ["other"]}), "aws.ecs.clusters", "other", "web"),
         (JWT, {"jwt": {"issuer": "other"}}, "jwt.issuer", "other", "corp"),
         (JWT, jwt(subjects=["bob"]), "jwt.subjects", "bob", "ann"),
         (JWT, jwt(attributes=[has("team", "a")]), "jwt.attributes[0] (team)", "a", "web or a,b"),
