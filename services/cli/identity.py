@@ -49,7 +49,8 @@ def verify(
     """Say what a credential proves, as the processor would: by the same code and the same bundle.
 
     FILE is what an agent is given (`identity:`, `credential:`), a credential alone, or an event as `muster events cat
-    -o raw` prints it; - is stdin. Nothing is written, and no Kafka is asked.
+    -o raw` prints it; - is stdin. What is bound to a session is judged in that of the event; without one it may be of
+    any. Nothing is written, and no Kafka is asked.
 
     For example:
 

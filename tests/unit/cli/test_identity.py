@@ -9,13 +9,13 @@ from typer.testing import CliRunner, Result
 from schemas.credentials import Credential
 from services.agent.identity.file import FileSource
 from services.cli.main import app
-from services.identity.core.bundle import TrustBundle
+from services.identity.core.bundle import IssuerKind, TrustBundle
 from services.identity.issuing import Mint
 from services.identity.loading import load
 from services.processor.settings import ProcessorSettings
 from services.runtime.config import load as settings
 from tests.support.logs import introduction
-from tests.support.notary import DAY, NOW, Notary, TokenSigner, document
+from tests.support.notary import DAY, NOW, SESSION, Notary, TokenSigner, document
 from tests.support.proofs import ProvenSession
 
 INSTANCE = "i-1234567890abcdef0"
@@ -67,6 +67,24 @@ def test_as_json_it_is_the_identity_as_the_wire_has_it(issued: Path, trust: Path
     assert told["name"] == NAME
     assert told["identity"]["aws"]["ec2"] == {"instanceId": INSTANCE}
     assert told["verified"]["method"] == "ec2-rsa2048"
+
+
+def test_a_token_is_judged_in_the_session_of_the_event_that_carries_it(tmp_path: Path) -> None:
+    """A token that stands alone tells nobody who showed it."""
+    google = TokenSigner("google", IssuerKind.GCP, algorithm="RS256")
+    (tmp_path / "trust.json").write_text(TrustBundle(issuers=(google.issuer(),)).model_dump_json())
+    machine = {"project_id": "shop", "zone": "europe-west1-b", "instance_id": "1"}
+    credential = {"gcp": {"token": google.token(google={"compute_engine": machine})}}
+    event = {"type": "connect", "session": SESSION, "proof": {"credential": credential}}
+    at = ("--bundle", tmp_path / "trust.json", "--at", f"{NOW:%FT%TZ}")
+    for shown in (credential, event):
+        assert _run("verify", "-", *at, given=json.dumps(shown)).exit_code == 0
+    event["session"] = "00000000-0000-4000-8000-00000000000f"
+    done = _run("verify", "-", *at, given=json.dumps(event))
+    assert done.exit_code == 1
+    assert done.stdout.startswith(
+        f"refused: CredentialWrongSession: it is meant for muster/session/{SESSION}; expected "
+    )
 
 
 def test_a_claim_of_another_identity_is_refused_with_its_code(issued: Path, trust: Path) -> None:
@@ -212,6 +230,7 @@ def test_the_issuers_that_a_new_bundle_has_as_a_comment_are_issuers(tmp_path: Pa
     assert [(one.name, one.kind) for one in load(tmp_path).issuers] == [
         ("corp", "jwt"),
         ("google", "gcp"),
+        ("tasks", "ecs"),
         ("entra", "azure"),
     ]
 
