@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from schemas.actions import Written
 from schemas.events import EVENT_TYPES, Connect, Disconnect, Event, Heartbeat
 from schemas.message import VERSION, Message
 from schemas.names import CONTROL_KEY, parse_key
@@ -26,6 +27,7 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="t
 _WORKLOAD: TypeAdapter[Workload] = TypeAdapter(Workload)
 _REMOVAL: TypeAdapter[Removal] = TypeAdapter(Removal)
 _RESTORE: TypeAdapter[Restore] = TypeAdapter(Restore)
+_WRITTEN: TypeAdapter[Written] = TypeAdapter(Written)
 _ANSWER: TypeAdapter[Registered | Refused | Ended] = TypeAdapter(Answer)
 
 _validate_event = _EVENT.validator.validate_json
@@ -120,6 +122,15 @@ def decode_restore(value: bytes) -> Restore | Rejection:
     except ValidationError as error:
         return _rejection(value, error, ("restore",))
     return _untold(restore) or restore
+
+
+def decode_written(value: bytes) -> Written | Rejection:
+    """Return the write in a record of ``muster.actions``, or why there is none."""
+    try:
+        written = _WRITTEN.validate_json(value)
+    except ValidationError as error:
+        return _rejection(value, error, ("written",))
+    return _untold(written) or written
 
 
 def _untold(message: Message) -> Rejection | None:

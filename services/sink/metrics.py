@@ -15,4 +15,5 @@ HELD = Counter("muster_sink_write_wait_seconds", "How long writes waited for the
 THROTTLED = Counter("muster_sink_throttled", "Answers of Kubernetes that asked to wait: 429, or 503 with Retry-After.")
 ATTEMPTS = Gauge("muster_sink_attempts", "OnboardingAttempts that are shown, or are about to be.")
 UNSHOWN = Counter("muster_sink_unshown", "Refusals that found no room among the OnboardingAttempts.", ["reason"])
+UNTOLD = Counter("muster_sink_untold", "Writes that are not told in muster.actions: too many waited for Kafka.")
 REFUSED = Counter("muster_sink_refused", "Answers to sessions that the processor refused.", ["reason"])

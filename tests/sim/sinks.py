@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 from typing import TypeVar
 
+from schemas.actions import Written
 from schemas.message import instant
 from schemas.removals import Removal
 from schemas.topics import REGISTRATIONS, WORKLOADS
 from services.sink.core.actions import Answered
 from services.sink.core.objects import Manifest
 from services.sink.ports import ClusterError, Exactly, GoneError, Kind, Listed, Seen, UnavailableError
-from services.sink.reconciler import Pace, Reconciler
+from services.sink.reconciler import Pace, Reconciler, Telling
 from services.sink.state import State
 from tests.sim.log import Log, NotAnsweredError, Task, at_once, turn
 from tests.sim.processors import QUIET
@@ -75,6 +76,10 @@ class Line:
         await self._call(lambda: self.cluster.delete(kind, which))
 
 
+def _untold(_key: bytes, _written: Written) -> None:
+    """Nobody of this world hears what a sink did: nothing acts on it."""
+
+
 class _AtOnce(Pace):
     """Removals wait for nobody: the rate is not what is simulated."""
 
@@ -98,9 +103,8 @@ class Sink:
         """Start a process that knows nothing: it reads both topics before it decides anything."""
         self.alive = True
         self.state = State()
-        self.reconciler = Reconciler(
-            self.line, self.state, self._publish, self._keep, lambda: instant(self.log.now()), _AtOnce()
-        )
+        telling = Telling(self._publish, self._keep, _untold)
+        self.reconciler = Reconciler(self.line, self.state, telling, lambda: instant(self.log.now()), _AtOnce())
         self.reconciler._log = QUIET
         self.due: dict[bytes, int] = {}
         self.failures: dict[bytes, int] = {}
