@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from schemas.actions import Written
 from schemas.events import EVENT_TYPES, Connect, Disconnect, Event, Heartbeat
 from schemas.message import VERSION, Message
 from schemas.names import CONTROL_KEY, parse_key
@@ -27,6 +28,7 @@ _WORKLOAD: TypeAdapter[Workload] = TypeAdapter(Workload)
 _REMOVAL: TypeAdapter[Removal] = TypeAdapter(Removal)
 _RESTORE: TypeAdapter[Restore] = TypeAdapter(Restore)
 _RELEASE: TypeAdapter[Release] = TypeAdapter(Release)
+_WRITTEN: TypeAdapter[Written] = TypeAdapter(Written)
 _ANSWER: TypeAdapter[Registered | Refused | Ended] = TypeAdapter(Answer)
 
 _validate_event = _EVENT.validator.validate_json
@@ -130,6 +132,15 @@ def decode_release(value: bytes) -> Release | Rejection:
     except ValidationError as error:
         return _rejection(value, error, ("release",))
     return _untold(release) or release
+
+
+def decode_written(value: bytes) -> Written | Rejection:
+    """Return the write in a record of ``muster.actions``, or why there is none."""
+    try:
+        written = _WRITTEN.validate_json(value)
+    except ValidationError as error:
+        return _rejection(value, error, ("written",))
+    return _untold(written) or written
 
 
 def _untold(message: Message) -> Rejection | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 EVENTS = "muster.events"
 WORKLOADS = "muster.workloads"
 REGISTRATIONS = "muster.registrations"
+ACTIONS = "muster.actions"
 REJECTED = "muster.rejected"
 REMOVALS = "muster.removals"
 RESTORES = "muster.restores"
@@ -54,10 +55,13 @@ def definitions(
     changelog = {**told_again, "max.message.bytes": str(8 * 1024 * 1024)}
     kept = {**compacted, "cleanup.policy": "compact,delete", "retention.ms": str(REMOVALS_KEPT_DAYS * _DAY_MS)}
     retention = str(retention_days * _DAY_MS)
+    logged = {**append_time, "cleanup.policy": "delete", "retention.ms": retention}
     return (
-        TopicDefinition(EVENTS, partitions, {**append_time, "cleanup.policy": "delete", "retention.ms": retention}),
+        TopicDefinition(EVENTS, partitions, logged),
         TopicDefinition(WORKLOADS, partitions, told_again),
         TopicDefinition(REGISTRATIONS, partitions, compacted),
+        # As long as the log that it belongs to.
+        TopicDefinition(ACTIONS, partitions, logged),
         TopicDefinition(REMOVALS, partitions, kept),
         TopicDefinition(RESTORES, partitions, kept),
         TopicDefinition(PRESENCE_CHANGELOG, partitions, changelog),

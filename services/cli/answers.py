@@ -3,27 +3,32 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from schemas.codec import Rejection, decode_answer, decode_removal, decode_restore
+from schemas.actions import Written
+from schemas.codec import Rejection, decode_answer, decode_removal, decode_restore, decode_written
 from schemas.message import instant, rfc3339
 from schemas.registrations import Ended, Refused, Registered
 from schemas.removals import Removal, Restore
-from schemas.topics import REGISTRATIONS, REMOVALS, RESTORES, WORKLOADS
+from schemas.topics import ACTIONS, REGISTRATIONS, REMOVALS, RESTORES, WORKLOADS
+from services.cli.written import write_words
 from services.replay.emitting import provenance
 
 _TAKEN_OUT = {
     REGISTRATIONS: ("answer", "taken out: the workload is forgotten"),
     REMOVALS: ("removal", "taken out: it cannot be restored any more"),
     RESTORES: ("restore", "taken out: it is over"),
+    ACTIONS: ("written", "a record without a value"),
 }
-_DECODERS: dict[str, Callable[[bytes], Registered | Refused | Ended | Removal | Restore | Rejection]] = {
+Message = Registered | Refused | Ended | Removal | Restore | Written
+_DECODERS: dict[str, Callable[[bytes], Message | Rejection]] = {
     REGISTRATIONS: decode_answer,
     REMOVALS: decode_removal,
     RESTORES: decode_restore,
+    ACTIONS: decode_written,
 }
 
 
 class Answer(NamedTuple):
-    """A record of ``muster.registrations``, ``muster.removals`` or ``muster.restores``.
+    """A record of ``muster.registrations``, ``muster.removals``, ``muster.restores`` or ``muster.actions``.
 
     Of ``muster.workloads``, one that a replay emitted.
     """
@@ -45,7 +50,9 @@ class Answer(NamedTuple):
             return _TAKEN_OUT[self.topic][0], f"unreadable: {told.message}"
         return told.type, self._said(told, numbers)
 
-    def _said(self, told: Registered | Refused | Ended | Removal | Restore, numbers: dict[str, int]) -> str:
+    def _said(self, told: Message, numbers: dict[str, int]) -> str:
+        if isinstance(told, Written):
+            return write_words(told)
         if isinstance(told, Restore):
             until = rfc3339(instant(self.timestamp + told.for_seconds * 1000))
             undone = f"the removal at {told.removal.partition}:{told.removal.revision}"

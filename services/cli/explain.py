@@ -13,9 +13,10 @@ from rich.text import Text
 
 from schemas.codec import decode_workload
 from schemas.names import WorkloadKey, parse_key
-from schemas.topics import EVENTS, WORKLOADS
+from schemas.topics import ACTIONS, EVENTS, WORKLOADS
 from schemas.workloads import Workload
 from services.agent.clients import place
+from services.cli.actions import actions
 from services.cli.answers import Answer
 from services.cli.moments import milliseconds
 from services.cli.naming import AmbiguousWorkloadError, Asked, NoSuchWorkloadError, chosen
@@ -54,7 +55,8 @@ async def explain(settings: ProcessorSettings, question: Question, *, as_json: b
     asked, until = question.asked, question.until
     shelf = await shelf_of(question.file, settings)
     known = _Known(asked)
-    for topic in await shelf.topics():
+    topics = await shelf.topics()
+    for topic in (name for name in topics if name != ACTIONS):
         async for chunk in shelf.records(topic):
             known.take(topic, chunk)
     try:
@@ -70,7 +72,9 @@ async def explain(settings: ProcessorSettings, question: Question, *, as_json: b
         async for chunk in shelf.records(WORKLOADS):
             known.take(WORKLOADS, chunk)
         fault = disagreement(story, states.values())
-    told = Told(story, known.answers.get(key, ()), until, states[max(states)] if states else None, fault)
+    written, untold = await actions(shelf, topics, story)
+    answers = (*written, *known.answers.get(key, ()))
+    told = Told(story, answers, until, states[max(states)] if states else None, fault, untold)
     if as_json:
         typer.echo(json.dumps(document(told), indent=2, ensure_ascii=False))
     else:

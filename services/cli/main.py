@@ -220,7 +220,7 @@ def explain(
         typer.Option("--bundle", metavar="DIR|FILE", help="A trust bundle that the log names; may be repeated."),
     ] = None,
 ) -> None:
-    """Tell the story of one workload: when it was marked absent, and why.
+    """Tell the story of one workload: when it was marked absent, why, and which resourceVersion says so.
 
     The log is folded by the processor's own rules, and nothing is written. Rules are those of `muster processor`: give
     the same --config or --set. A TIME is in UTC where it says no zone, and 03:12 is all of the newest such minute.

@@ -8,12 +8,14 @@ from typing import Any
 
 import typer
 
-from schemas.codec import Rejection, decode_event
+from schemas.actions import Written
+from schemas.codec import Rejection, decode_event, decode_written
 from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, RoleChecked, Tick, Trusted
 from schemas.names import parse_key
-from schemas.topics import EVENTS
+from schemas.topics import ACTIONS, EVENTS
 from services.cli.kubectl import NoKubernetesError
 from services.cli.options import EXIT_USAGE, EXIT_WRONG
+from services.cli.written import write_words
 from services.processor.core.record import Appended
 from services.replay.chunks import Gap
 from services.replay.lines import shortest, to_line, to_time
@@ -79,7 +81,7 @@ class EventPrinter:
         if self.output is EventOutput.RAW:
             self._write((record.value or b"") + b"\n")
             return
-        event = decode_event(record.key, record.value) if topic == EVENTS else None
+        event = _decoded(topic, record)
         if self.output is EventOutput.JSON:
             line = to_line(topic, partition, record)
             if isinstance(event, Rejection):
@@ -97,6 +99,12 @@ class EventPrinter:
     @staticmethod
     def _write(line: bytes) -> None:
         sys.stdout.buffer.write(line)
+
+
+def _decoded(topic: str, record: Appended) -> Any:  # noqa: ANN401 - any message, or None
+    if topic == EVENTS:
+        return decode_event(record.key, record.value)
+    return decode_written(record.value) if topic == ACTIONS and record.value is not None else None
 
 
 def _cells(partition: int, record: Appended, event: Any) -> tuple[str, ...]:  # noqa: ANN401 - any event, or None
@@ -124,6 +132,8 @@ def _told(event: Any, record: Appended) -> tuple[str, str, str, str]:  # noqa: A
             return event.type, event.owner[:8], "-", f"by the trust bundle {event.bundle} from here on"
         case RoleChecked():
             return event.type, event.session[:8], "-", f"{event.workload} has the role {event.role or '-'}"
+        case Written():
+            return event.type, (event.session or "-")[:8], "-", write_words(event)
         case Override():
             of = f" of {event.scope}" if event.scope is not None else ""
             return event.type, "-", "-", f"{event.action}{of} by {event.who}: {event.why}"

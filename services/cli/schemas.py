@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from schemas.actions import Written
 from schemas.events import Connect, Disconnect, Heartbeat, Override, Resumed, RoleChecked, Tick, Trusted
 from schemas.message import Message
 from schemas.registrations import Ended, Refused, Registered
@@ -31,6 +32,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Removal,
     Restore,
     Release,
+    Written,
 )
 """Every message that stands in a topic."""
 

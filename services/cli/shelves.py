@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.topics import EVENTS, REGISTRATIONS, REMOVALS, RESTORES, WORKLOADS
+from schemas.topics import ACTIONS, EVENTS, REGISTRATIONS, REMOVALS, RESTORES, WORKLOADS
 from services.cli.opening import rules_of
 from services.cli.trusting import trust_in
 from services.identity.core.bundle import TrustBundle
@@ -62,8 +62,8 @@ class Cluster:
         self._settings = settings
 
     async def topics(self) -> Sequence[str]:
-        """Return those that are there; older Musters have no removals."""
-        return (WORKLOADS, REGISTRATIONS, *await existing(self._settings.kafka, (REMOVALS, RESTORES)))
+        """Return those that are there; older Musters have no removals, and no actions."""
+        return (WORKLOADS, REGISTRATIONS, *await existing(self._settings.kafka, (REMOVALS, RESTORES, ACTIONS)))
 
     async def partitions(self) -> int:
         """Ask Kafka."""
@@ -110,7 +110,10 @@ class Recorded:
         return trust_in(bundles, self._header)
 
     async def records(self, topic: str, partition: int | None = None) -> AsyncGenerator[Sequence[Appended], None]:
-        """Yield what was recorded. Raises ``RecordingError`` where records are missing in the midst of the log."""
+        """Yield what was recorded. Raises ``RecordingError`` where records are missing in the midst of the log.
+
+        Of another topic, of which a partition is wanted, it is noted.
+        """
         async with source(self._file, self._settings.kafka, topic, Selection()) as found:
             begun = False
             async for item in found.items():
@@ -120,6 +123,9 @@ class Recorded:
                     begun = True
                     yield item.records
                 elif partition is not None and item.lost and begun:
+                    if topic != EVENTS:
+                        self.notes = (*self.notes, item.words)
+                        continue
                     raise RecordingError(f"{item.words}: the story cannot be told across; --at TIME ends it before")
 
 

@@ -3,8 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
+from schemas.actions import Written
+from schemas.codec import decode_written
 from schemas.message import instant, rfc3339
-from schemas.topics import EVENTS
+from schemas.topics import ACTIONS, EVENTS
 from services.cli.answers import Answer
 from services.cli.telling import Told
 from services.replay.core.chapters import Change, Note, Place, Stretch
@@ -32,6 +34,7 @@ def document(told: Told) -> dict[str, Any]:
         "missing": story.missing,
         "braked": story.braked,
         "disagreement": told.disagreement,
+        "untold": told.untold,
         "sessions": [
             {
                 "number": session.number,
@@ -71,7 +74,15 @@ def _part(part: Change | Stretch | Note | Answer, numbers: dict[str, int]) -> di
         case Answer():
             kind, words = part.words(numbers)
             place = {"topic": part.topic, "offset": part.offset, "time": rfc3339(instant(part.timestamp))}
-            return {"kind": kind, **place, "words": words}
+            return {"kind": kind, **place, "words": words, **_written(part)}
+
+
+def _written(answer: Answer) -> dict[str, Any]:
+    """Return a write of the sink in fields, as its record has them."""
+    written = decode_written(answer.value or b"") if answer.topic == ACTIONS else None
+    if not isinstance(written, Written):
+        return {}
+    return {"written": written.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"v", "type"})}
 
 
 def _place(place: Place | None) -> dict[str, Any] | None:

@@ -28,6 +28,8 @@ class Told(NamedTuple):
     newest: Workload | None
     """What ``muster.workloads`` says."""
     disagreement: str | None
+    untold: str | None = None
+    """What the sink wrote and nobody can tell."""
 
     @property
     def key(self) -> WorkloadKey:
@@ -106,6 +108,8 @@ def _doubts(told: Told) -> list[str]:
                 f"muster.workloads says {told.newest.presence} since {rfc3339(told.newest.since)}, by the record at "
                 f"offset {told.newest.revision} ({told.newest.reason}: {told.newest.message or 'no more words'})."
             )
+    if told.untold is not None:
+        doubts.append(told.untold)
     if told.disagreement is not None:
         doubts.append(f"This story cannot be trusted: {told.disagreement}")
     return doubts

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -15,14 +16,17 @@ from services.sink.letters import letters
 from services.sink.notices import Notices
 from services.sink.ports import Cluster, ClusterError, InvalidError, Kind, UnavailableError
 from services.sink.queue import WorkQueue
-from services.sink.reconciler import Pace, Reconciler
+from services.sink.reconciler import Pace, Reconciler, Telling
 from services.sink.records import Records
 from services.sink.refusals import Refusals
 from services.sink.settings import SinkSettings
 from services.sink.state import State
+from services.sink.trace import Trace
 from services.sink.watches import Watch
 
 OBSERVE_S = 1.0
+TELL_S = 5.0
+"""So long a sink that ends waits for what it did to be told, seconds."""
 PART = 0.1
 """So much of the write budget may be spent on showing refusals."""
 UNUSABLE = 2
@@ -40,10 +44,12 @@ class Sink:
         self.records = Records(settings.kafka, self.state, health)
         self.watches = [Watch(cluster, kind, self.state, self.concern) for kind in Kind]
         pace = Pace(settings.removals_per_second)
-        self.reconciler = Reconciler(
-            cluster, self.state, self.records.publish, self.records.keep, lambda: datetime.now(UTC), pace
+        self.trace = Trace(self.records.trace)
+        telling = Telling(self.records.publish, self.records.keep, self.trace.tell)
+        self.reconciler = Reconciler(cluster, self.state, telling, lambda: datetime.now(UTC), pace)
+        self.refusals = Refusals(
+            cluster, self.state, self.records.tell, self.trace.tell, settings.attempts, lambda: datetime.now(UTC)
         )
-        self.refusals = Refusals(cluster, self.state, self.records.tell, settings.attempts, lambda: datetime.now(UTC))
         self._log = structlog.get_logger()
 
     def concern(self, keys: Iterable[bytes]) -> None:
@@ -83,13 +89,17 @@ class Sink:
         following.append(asyncio.create_task(self._resync()))
         following.append(asyncio.create_task(self._hear()))
         following.append(asyncio.create_task(self.refusals.keep(self.settings.writes_per_second * PART)))
-        await _first(stopping, *following, *workers)
+        telling = asyncio.create_task(self.trace.keep())
+        await _first(stopping, telling, *following, *workers)
         for task in following:
             task.cancel()
         # A worker that waits for work has nothing to finish.
         await asyncio.wait(workers, timeout=self.settings.drain_seconds)
         for task in workers:
             task.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.trace.told(), TELL_S)
+        telling.cancel()
         await self.records.close()
 
     async def _start(self) -> list[asyncio.Task[None]]:

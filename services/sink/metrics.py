@@ -18,4 +18,5 @@ SILENT = Gauge("muster_sink_fleet_silent", "Workloads that are silent, and not f
 DOUBTED = Gauge("muster_sink_fleet_doubted", "1 while so many are silent that nothing is taken from them.")
 ATTEMPTS = Gauge("muster_sink_attempts", "OnboardingAttempts that are shown, or are about to be.")
 UNSHOWN = Counter("muster_sink_unshown", "Refusals that found no room among the OnboardingAttempts.", ["reason"])
+UNTOLD = Counter("muster_sink_untold", "Writes that are not told in muster.actions: too many waited for Kafka.")
 REFUSED = Counter("muster_sink_refused", "Answers to sessions that the processor refused.", ["reason"])

@@ -6,12 +6,14 @@ Its one rule: an answer goes out only after the write it tells of was acknowledg
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
+from schemas.actions import Written
 from schemas.names import parse_key
 from schemas.removals import Removal
-from schemas.workloads import Presence
+from schemas.workloads import Presence, Workload
 from services.sink import metrics
 from services.sink.core.actions import (
     Action,
@@ -31,8 +33,9 @@ from services.sink.core.actions import (
 )
 from services.sink.core.plan import Plan, forget, plan, refusal
 from services.sink.core.undo import in_force
+from services.sink.core.written import deleted, wrote
 from services.sink.ports import Cluster, ConflictError, Exactly, InvalidError, Kind
-from services.sink.state import State
+from services.sink.state import State, place
 
 MOST_ROUNDS = 8
 """A workload needs three plans from nothing to registered; more means somebody writes against us."""
@@ -46,24 +49,28 @@ Publish = Callable[[bytes, Answered | None], Awaitable[None]]
 Keep = Callable[[bytes, Removal], Awaitable[None]]
 """Writes a removal under a workload's key; returns when it is durable."""
 
+Tell = Callable[[bytes, Written], None]
+"""Takes what was written of a workload; returns at once."""
+
+
+class Telling(NamedTuple):
+    """How the sink says what it did: to agents, to whoever undoes a removal, and to people."""
+
+    publish: Publish
+    keep: Keep
+    tell: Tell
+
 
 class Reconciler:
     """Brings one workload after the other to where it should be."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        state: State,
-        publish: Publish,
-        keep: Keep,
-        now: Callable[[], datetime],
-        pace: "Pace",
+        self, cluster: Cluster, state: State, telling: Telling, now: Callable[[], datetime], pace: "Pace"
     ) -> None:
         """Take ``pace``, at which registrations may be removed."""
         self.cluster = cluster
         self.state = state
-        self.publish = publish
-        self.keep = keep
+        self.telling = telling
         self.now = now
         self.pace = pace
         self._log = structlog.get_logger()
@@ -75,7 +82,7 @@ class Reconciler:
         """
         metrics.RECONCILES.inc()
         for _ in range(MOST_ROUNDS):
-            steps = self._plan(key)
+            steps, wanted = self._plan(key), self.state.wanted.get(key)
             if any(isinstance(step, DeleteWar) for step in steps):
                 # Nobody else waits with it, and when it is its turn it is planned again: it may have come back.
                 if delay := self.pace.turn(key):
@@ -85,7 +92,7 @@ class Reconciler:
             if not steps:
                 return self._ends(key)
             for step in steps:
-                await self._do(key, step)
+                await self._do(key, step, wanted)
         raise ConflictError(f"{key.decode()} was not settled in {MOST_ROUNDS} rounds: somebody else changes it as well")
 
     def _plan(self, key: bytes) -> Plan:
@@ -109,52 +116,54 @@ class Reconciler:
             ends.append(restored.until)
         return min(((end - now).total_seconds() for end in ends if end > now), default=0.0)
 
-    async def _do(self, key: bytes, step: Action) -> None:
+    async def _do(self, key: bytes, step: Action, of: Workload | None) -> None:
+        """Carry out a step that was planned from this state (``of``): there may be a newer one by now."""
         try:
-            await self._carry_out(key, step)
+            await self._carry_out(key, step, of)
         except InvalidError as error:
             # Refused for what the object says: the agent is told, and it is tried again when something changes.
             # One that was forgotten meanwhile has nobody to be told.
             if (wanted := self.state.wanted.get(key)) is not None:
                 for told in refusal(wanted, self.state.answered.get(key), str(error)):
-                    await self._carry_out(key, told)
+                    await self._carry_out(key, told, wanted)
             raise
         metrics.ACTIONS.labels(type(step).__name__).inc()
 
-    async def _carry_out(self, key: bytes, step: Action) -> None:
+    async def _carry_out(self, key: bytes, step: Action, of: Workload | None) -> None:
         match step:
             case KeepRemoval(removal):
-                await self.keep(key, removal)
+                await self.telling.keep(key, removal)
             case AnswerSession(answer):
-                await self.publish(key, answer)
+                await self.telling.publish(key, answer)
                 self.state.answered[key] = answer
                 self._log.info("answered a session", answer=answer.type, key=key.decode(), session=answer.session)
             case ForgetAnswer():
-                await self.publish(key, None)
+                await self.telling.publish(key, None)
                 self.state.answered.pop(key, None)
             case DeleteWar():
                 await self._delete(Kind.WAR, Exactly(*step))
+                self.telling.tell(key, deleted(step, of))
                 self._log.info("removed a registration", namespace=step.namespace, name=step.name)
             case DeleteEntry():
                 await self._delete(Kind.ENTRY, Exactly(*step))
+                self.telling.tell(key, deleted(step, of))
                 self._log.info("took back a restored entry", namespace=step.namespace, name=step.name)
             case _:
-                await self._write(step)
+                await self._write(key, step, of)
 
-    async def _write(self, step: Write) -> None:
+    async def _write(self, key: bytes, step: Write, of: Workload | None) -> None:
+        kind = Kind.WAR if isinstance(step, CreateWar | UpdateWar | UpdateStatus) else Kind.ENTRY
+        # Before the call: a watch may show the outcome sooner than the answer comes.
+        before = self.state.objects[kind].get(place(step.manifest))
         match step:
-            case CreateWar(manifest):
-                self.state.put(Kind.WAR, await self.cluster.create(Kind.WAR, manifest))
-            case CreateEntry(manifest):
-                self.state.put(Kind.ENTRY, await self.cluster.create(Kind.ENTRY, manifest))
-            case UpdateWar(manifest):
-                self.state.put(Kind.WAR, await self.cluster.update(Kind.WAR, manifest))
-            case UpdateStatus(manifest):
-                self.state.put(Kind.WAR, await self.cluster.update(Kind.WAR, manifest, status=True))
-            case UpdateEntry(manifest):
-                self.state.put(Kind.ENTRY, await self.cluster.update(Kind.ENTRY, manifest))
-            case UpdateEntryStatus(manifest):
-                self.state.put(Kind.ENTRY, await self.cluster.update(Kind.ENTRY, manifest, status=True))
+            case CreateWar(manifest) | CreateEntry(manifest):
+                made = await self.cluster.create(kind, manifest)
+            case UpdateWar(manifest) | UpdateEntry(manifest):
+                made = await self.cluster.update(kind, manifest)
+            case UpdateStatus(manifest) | UpdateEntryStatus(manifest):
+                made = await self.cluster.update(kind, manifest, status=True)
+        self.state.put(kind, made)
+        self.telling.tell(key, wrote(step, before, made, of))
 
     async def _delete(self, kind: Kind, which: Exactly) -> None:
         await self.cluster.delete(kind, which)

@@ -1,7 +1,7 @@
 """The sink's side of Kafka: the compacted topics read whole, answers and dead letters written."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
@@ -13,13 +13,14 @@ from schemas.names import WorkloadKey
 from schemas.registrations import Refused
 from schemas.rejected import Rejected
 from schemas.removals import Removal
-from schemas.topics import REGISTRATIONS, REJECTED, REMOVALS, RESTORES, WORKLOADS
+from schemas.topics import ACTIONS, REGISTRATIONS, REJECTED, REMOVALS, RESTORES, WORKLOADS
 from services.runtime.config import KafkaSettings
 from services.runtime.health import Health
 from services.runtime.kafka import answered, close, producer, read_to_end, reader
 from services.sink import metrics
 from services.sink.core.actions import Answered
 from services.sink.state import State
+from services.sink.trace import Line
 
 POLL_MS = 1000
 Take = Callable[[ConsumerRecord], Rejection | None]
@@ -125,6 +126,17 @@ class Records:
     async def keep(self, key: bytes, removal: Removal) -> None:
         """Write a removal; returns when it is durable, however long Kafka is away."""
         await self._send(REMOVALS, key, removal.to_json())
+
+    async def trace(self, lines: Sequence[Line]) -> None:
+        """Write what the sink did; returns when all is durable, however long Kafka is away."""
+        # Without the health: the sink is as ready as ever where nobody hears what it does.
+        await answered(self._trace, lines, what=f"writing to {ACTIONS}")
+
+    async def _trace(self, lines: Sequence[Line]) -> None:
+        if self._producer is None:
+            raise RuntimeError("catch_up comes first")
+        sent = [await self._producer.send(ACTIONS, one.to_json(), key) for key, one in lines]
+        await asyncio.gather(*sent)
 
     async def _send(self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None) -> None:
         if self._producer is None:

@@ -10,15 +10,18 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from schemas.actions import Verb, Written
 from schemas.attempts import Standing
 from schemas.names import WorkloadKey, parse_key
 from schemas.registrations import RefusalReason, Refused, Registered
 from schemas.workloads import Workload
 from services.sink import metrics
-from services.sink.core.attempt import is_over
+from services.sink.core.attempt import Place, is_over
 from services.sink.core.duplicate import Attempted, message, seen
 from services.sink.core.ledger import AttemptAction, CreateAttempt, DeleteAttempt, Ledger, Limits, UpdateAttempt
+from services.sink.core.objects import Manifest
 from services.sink.core.refusal import Refusal, by_sink
+from services.sink.core.written import attempt_wrote
 from services.sink.ports import Cluster, ClusterError, Exactly, Kind, UnavailableError
 from services.sink.settings import AttemptSettings
 from services.sink.state import State, Told
@@ -36,11 +39,19 @@ class Refusals:
     """Keeps OnboardingAttempts, and the answers to sessions which the processor refused."""
 
     def __init__(
-        self, cluster: Cluster, state: State, tell: Tell, settings: AttemptSettings, now: Callable[[], datetime]
+        self,
+        cluster: Cluster,
+        state: State,
+        tell: Tell,
+        trace: Callable[[bytes, Written], None],
+        settings: AttemptSettings,
+        now: Callable[[], datetime],
     ) -> None:
+        """Take ``trace``, which takes what was written of a workload, and returns at once."""
         self.cluster = cluster
         self.state = state
         self.tell = tell
+        self.trace = trace
         self.settings = settings
         self.now = now
         self.retention = timedelta(seconds=settings.retention_seconds)
@@ -158,14 +169,26 @@ class Refusals:
     async def _do(self, action: AttemptAction) -> None:
         match action:
             case CreateAttempt(place, manifest):
-                self.state.put(Kind.ATTEMPT, await self.cluster.create(Kind.ATTEMPT, manifest))
-                self.ledger.wrote(place, self.now())
+                self._wrote(Verb.CREATE, place, await self.cluster.create(Kind.ATTEMPT, manifest))
             case UpdateAttempt(place, manifest):
-                self.state.put(Kind.ATTEMPT, await self.cluster.update(Kind.ATTEMPT, manifest))
-                self.ledger.wrote(place, self.now())
+                self._wrote(Verb.UPDATE, place, await self.cluster.update(Kind.ATTEMPT, manifest))
             case DeleteAttempt(place, uid, version):
+                found = self.state.objects[Kind.ATTEMPT].get(place)
                 await self.cluster.delete(Kind.ATTEMPT, Exactly(*place, uid, version))
                 self.state.gone(Kind.ATTEMPT, *place, uid)
+                if found is not None:
+                    self._told(Verb.DELETE, found)
+
+    def _wrote(self, verb: Verb, place: Place, made: Manifest) -> None:
+        self.state.put(Kind.ATTEMPT, made)
+        self.ledger.wrote(place, self.now())
+        self._told(verb, made)
+
+    def _told(self, verb: Verb, item: Manifest) -> None:
+        written = attempt_wrote(verb, item)
+        if written is not None:
+            key, told = written
+            self.trace(key.to_bytes(), told)
 
     async def _forget(self, most: int) -> None:
         """Take out the answers whose sessions have given up, or of which there are too many."""

@@ -29,6 +29,7 @@ from tests.chaos.account import Account
 from tests.chaos.links import HOST, Weather
 from tests.chaos.truth import DEAD, Truth
 from tests.integration import evidence
+from tests.integration.replayed import topic_disagreements
 from tests.integration.world import World
 from tests.support.eventually import eventually
 
@@ -274,6 +275,11 @@ class Arena(World):
             *(f"{place} {offset}: rejected" for place, offset in verdicts.rejected),
             *(f"{entry}: WorkloadEntry and registration are not both there" for entry in odd),
         ]
+
+    async def replay_disagreements(self) -> str:
+        """Return in what a replay of the whole log is not what the processor told of everybody who ever was."""
+        await self.account.catch_up()
+        return await topic_disagreements(self, len(evidence.newest(self.account.told)))
 
 
 def _health(seen: Mapping[bytes, Registered]) -> list[str]:

@@ -43,7 +43,8 @@ The machine was shared with other work, so look at the counts and at what a time
 - **false**: called absent, or removed, although it could be heard for a whole window of those it is said to have
   missed; where all fall silent at once, to call any of them absent is false too.
 - After each fault the oracle's fold of the log, `muster.workloads`, Kubernetes and the answers to the agents must
-  agree field by field, and every endpoint's health with its registration; what differs makes the row `broken`.
+  agree field by field, and every endpoint's health with its registration; and `muster replay` of the whole log must be
+  `muster.workloads` exactly. What differs makes the row `broken`.
 
 {head}
 {rows}

@@ -164,6 +164,7 @@ async def run(name: str, act: Act, arena: Arena) -> Figures:
         with suppress(asyncio.CancelledError):
             await watching
     broken += await _agreed(arena)
+    broken += await _replayed(arena)
     judged = await arena.account.judge(mark, arena.truth, stage.doubtful)
     removals = [*judged.false_removals, *stage.vanished.values()]
     return Figures(
@@ -195,6 +196,24 @@ async def _agreed(arena: Arena) -> list[str]:
     with suppress(AssertionError):
         await eventually(so, "all accounts to agree", within_s=AGREED_WITHIN_S, every_s=0.5)
     return found
+
+
+async def _replayed(arena: Arena) -> list[str]:
+    """Wait until `muster replay` of the whole log is ``muster.workloads``, field by field; return in what it is not.
+
+    What is only ahead or behind, as somebody was removed in between, is looked at again; what is different stays so.
+    """
+    found = ""
+
+    async def so() -> bool:
+        nonlocal found
+        arena.all_run()
+        found = await arena.replay_disagreements()
+        return not found
+
+    with suppress(AssertionError):
+        await eventually(so, "a replay to be what is live", within_s=AGREED_WITHIN_S, every_s=0.5)
+    return [f"replay is not live: {found}"] if found else []
 
 
 async def _came(true: Callable[[], bool], within_s: float) -> bool:

@@ -5,8 +5,8 @@ Each function returns what does not agree, in words that name the workload and t
 
 from collections.abc import Mapping, Sequence
 
-from schemas import topics
-from schemas.codec import Rejection, decode_answer, decode_workload
+from schemas import resource, topics
+from schemas.codec import Rejection, decode_answer, decode_workload, decode_written
 from schemas.names import parse_key
 from schemas.registrations import Registered
 from schemas.resource import ConditionType
@@ -110,6 +110,22 @@ def _fields(war: War, state: Workload, answer: object) -> list[tuple[str, object
         told = (answer.session, answer.uid) if isinstance(answer, Registered) else answer
         pairs.append(("answer", (war.status.session, war.uid), told))
     return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def wars_against_actions(wars: Mapping[bytes, War], records: Mapping[int, Sequence[Seen]]) -> list[str]:
+    """Compare the version of every WAR with the last that the sink told of having made."""
+    told: dict[bytes, tuple[str, str]] = {}
+    for seen in records.values():
+        for record in seen:
+            action = decode_written(record.value or b"")
+            assert not isinstance(action, Rejection), action
+            if action.kind == resource.KIND:
+                told[record.key] = (action.uid, action.resource_version)
+    return [
+        f"{key.decode()}: {told.get(key)} was told last, it is {(war.uid, war.version)}"
+        for key, war in sorted(wars.items())
+        if told.get(key) != (war.uid, war.version)
+    ]
 
 
 def war_name(key: bytes) -> str:

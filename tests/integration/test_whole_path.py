@@ -140,6 +140,8 @@ async def disagreements(world: World) -> str:
         *evidence.final_against_oracle(known, verdicts),
         *evidence.told_against_oracle(told, verdicts),
         *evidence.wars_against_told(wars, known, answers),
+        # The sink was killed when it had nothing to write: what it told last is what there is.
+        *evidence.wars_against_actions(wars, await world.records(topics.ACTIONS)),
         *evidence.wronged(verdicts, told, keys_of(world, STEADY)),
         *(f"{offset}: rejected" for offset in verdicts.rejected),
         *(f"{entry}: WorkloadEntry and WAR are not both there" for entry in sorted(named ^ await world.entries())),

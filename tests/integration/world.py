@@ -51,6 +51,8 @@ class War(NamedTuple):
     uid: str
     spec: WarSpec
     status: WarStatus
+    version: str = ""
+    """Its resourceVersion."""
 
     def condition(self, kind: resource.ConditionType) -> resource.Condition | None:
         """Return a condition by its type."""
@@ -138,9 +140,8 @@ class World(Processes):
                 spec = WarSpec.model_validate(item["spec"])
                 key = f"{namespace}/{spec.workload_group.name}/{spec.identity.name}"
                 assert item["metadata"]["name"] == f"{spec.workload_group.name}-{spec.identity.name}"
-                found[key.encode()] = War(
-                    item["metadata"]["uid"], spec, WarStatus.model_validate(item.get("status") or {})
-                )
+                about, status = item["metadata"], WarStatus.model_validate(item.get("status") or {})
+                found[key.encode()] = War(about["uid"], spec, status, about["resourceVersion"])
         return found
 
     async def entries(self) -> set[tuple[str, str]]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from random import Random
 from typing import TypeVar
 
+from schemas.actions import Written
 from schemas.message import instant
 from schemas.removals import Removal
 from schemas.topics import REGISTRATIONS, WORKLOADS
@@ -12,7 +13,7 @@ from services.sink.core.actions import Answered
 from services.sink.core.fleet import Limits
 from services.sink.core.objects import Manifest
 from services.sink.ports import ClusterError, Exactly, GoneError, Kind, Listed, Seen, UnavailableError
-from services.sink.reconciler import Pace, Reconciler
+from services.sink.reconciler import Pace, Reconciler, Telling
 from services.sink.state import State
 from tests.sim.log import Log, NotAnsweredError, Task, at_once, turn
 from tests.sim.processors import QUIET
@@ -81,6 +82,10 @@ LIMITS = Limits(respite=timedelta(seconds=1))
 """Of the doubt about the fleet: as ever, but for a world that lives less than a minute."""
 
 
+def _untold(_key: bytes, _written: Written) -> None:
+    """Nobody of this world hears what a sink did: nothing acts on it."""
+
+
 class _AtOnce(Pace):
     """Removals wait for nobody: the rate is not what is simulated."""
 
@@ -104,9 +109,8 @@ class Sink:
         """Start a process that knows nothing: it reads both topics before it decides anything."""
         self.alive = True
         self.state = State(LIMITS)
-        self.reconciler = Reconciler(
-            self.line, self.state, self._publish, self._keep, lambda: instant(self.log.now()), _AtOnce()
-        )
+        telling = Telling(self._publish, self._keep, _untold)
+        self.reconciler = Reconciler(self.line, self.state, telling, lambda: instant(self.log.now()), _AtOnce())
         self.reconciler._log = QUIET
         self.due: dict[bytes, int] = {}
         self.failures: dict[bytes, int] = {}

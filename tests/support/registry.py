@@ -5,6 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from schemas.actions import Written
 from schemas.codec import Rejection, decode_answer
 from schemas.credentials import Verified
 from schemas.events import Address, AddressType, AgentSoftware, Host, Introduction, Registration
@@ -16,7 +17,7 @@ from services.sink.core.actions import Answered
 from services.sink.core.objects import Manifest
 from services.sink.core.undo import Restored
 from services.sink.ports import Kind
-from services.sink.reconciler import Pace, Reconciler
+from services.sink.reconciler import Pace, Reconciler, Telling
 from services.sink.state import State
 from tests.support.cluster import MemoryCluster
 from tests.support.logs import introduction
@@ -88,6 +89,8 @@ class Registry:
         self.workloads: dict[bytes, bytes | None] = {}
         self.answers: dict[bytes, bytes | None] = {}
         self.removals: dict[bytes, Removal] = {}
+        self.actions: list[tuple[bytes, Written]] = []
+        """What the sinks told of their writes."""
         self.restores: dict[bytes, Restored] = {}
         self.now = START + timedelta(days=1)
         """About what the sink's clock says, and the broker's too."""
@@ -141,7 +144,8 @@ class Registry:
             assert state.take_restore(key, order.order.to_json(), order.since) is None
         state.fleet.settle(state.was_silent)
         state.fleet.judge(self.now)
-        return Reconciler(self.cluster, state, self._publish, self._keep, self._now, Pace(1e9))
+        telling = Telling(self._publish, self._keep, self.tell)
+        return Reconciler(self.cluster, state, telling, self._now, Pace(1e9))
 
     async def settle(self) -> None:
         """Let a sink start and reconcile all there is."""
@@ -161,6 +165,10 @@ class Registry:
         self.cluster.before("keep")
         self.removals[key] = removal
         self.cluster.after("keep")
+
+    def tell(self, key: bytes, written: Written) -> None:
+        """Take what a sink wrote."""
+        self.actions.append((key, written))
 
     def _has(self, answer: Registered) -> bool:
         war, entry = self.object(Kind.WAR, answer.name), self.object(Kind.ENTRY, answer.name)

@@ -68,10 +68,11 @@ def place_of(refusal: Refusal) -> Place:
 
 def place_told(namespace: str, spec: AttemptSpec) -> Place:
     """Return where an attempt of this content stands."""
-    return place(WorkloadKey(namespace, spec.workload_group, _name(spec)), spec.standing)
+    return place(WorkloadKey(namespace, spec.workload_group, claimed(spec)), spec.standing)
 
 
-def _name(spec: AttemptSpec) -> str:
+def claimed(spec: AttemptSpec) -> str:
+    """Return the name of the identity an attempt was made under."""
     return spec.identity.name if spec.identity is not None else spec.claimed or ""
 
 
@@ -120,7 +121,7 @@ def refusal_content(refusal: Refusal) -> Attempt:
 
 def same_workload(spec: AttemptSpec, refusal: Refusal) -> bool:
     """Tell whether an attempt is of the workload that was refused: two may have the same name."""
-    return (spec.workload_group, _name(spec)) == (refusal.who.key.group, refusal.who.name)
+    return (spec.workload_group, claimed(spec)) == (refusal.who.key.group, refusal.who.name)
 
 
 def ours(manifest: Manifest) -> bool:

@@ -6,14 +6,16 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from schemas.actions import Said, Verb, Written
 from schemas.registrations import Registered
 from schemas.resource import GroupSnapshot
-from schemas.topics import EVENTS, REGISTRATIONS, WORKLOADS, definitions
+from schemas.topics import ACTIONS, EVENTS, REGISTRATIONS, WORKLOADS, definitions
 from services.processor.core.record import Emit
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
@@ -21,6 +23,7 @@ from services.runtime.config import KafkaSettings
 from services.runtime.kafka import producer, read_to_end, reader
 from services.runtime.topics import apply
 from tests.integration.processor.story import home, write
+from tests.support.eventually import eventually
 from tests.support.logs import Log, introduction, key, session
 
 pytestmark = [pytest.mark.integration]
@@ -29,6 +32,10 @@ PARTITIONS = 2
 RULES = ("--set", "rules.window_ms=50", "--set", "rules.missed_windows=3")
 KEY = introduction(1).key
 HOME = home(KEY.to_bytes(), PARTITIONS)
+WROTE = (
+    f"status of war bookinfo/{KEY.war_name}: AgentConnected False (AgentMissedWindows), resourceVersion {{}}, "
+    f"of the state at {HOME}:7"
+)
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -48,10 +55,13 @@ class World:
     settings: KafkaSettings
 
     async def explain(self, *args: str, rules: Sequence[str] = RULES) -> Done:
+        return await self.muster("explain", *rules, *args)
+
+    async def muster(self, command: str, *args: str) -> Done:
         program = "from services.cli.main import main; main()"
         servers = ["--bootstrap-servers", self.settings.bootstrap_servers]
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", program, "explain", *servers, *rules, *args),
+            *(sys.executable, "-c", program, command, *servers, *args),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -91,8 +101,25 @@ async def _written(settings: KafkaSettings) -> None:
                 session=session(number), namespace="bookinfo", name=KEY.war_name, uid="0-1-2", snapshot=snapshot
             )
             await writer.send_and_wait(REGISTRATIONS, answer.to_json(), key=KEY.to_bytes())
+        for version in ("4710", "4711"):
+            await writer.send_and_wait(ACTIONS, _action(version).to_json(), key=KEY.to_bytes())
     finally:
         await writer.stop()
+
+
+def _action(version: str) -> Written:
+    """Return what a sink says that made the WAR absent."""
+    return Written(
+        action=Verb.STATUS,
+        kind="WorkloadAutoRegistration",
+        namespace="bookinfo",
+        name=KEY.war_name,
+        uid="0-1-2",
+        resource_version=version,
+        conditions=(Said(type="AgentConnected", status="False", reason="AgentMissedWindows"),),
+        partition=HOME,
+        revision=7,
+    )
 
 
 async def _judged(settings: KafkaSettings, writer: AIOKafkaProducer) -> None:
@@ -141,6 +168,8 @@ async def test_the_story_tells_of_the_silence_the_return_and_the_takeover(world:
         ["11", "6", "heartbeat", "ignored by SupersededSession: session 1: a newer session took over"],
         ["registered", f"session 1 as bookinfo/{KEY.war_name}, uid 0-1-2"],
         ["registered", f"session 2 as bookinfo/{KEY.war_name}, uid 0-1-2"],
+        ["written", WROTE.format("4710")],
+        ["written", WROTE.format("4711")],
     ]
     assert "\x1b" not in done.out
     assert "▇ heard   ▁ missed   ○ void: nobody is missed   ╳ silent under the brake" in done.out
@@ -209,6 +238,43 @@ async def test_nothing_on_the_cluster_changes(world: World) -> None:
     before = await _cluster(world.settings)
     assert (await world.explain(KEY.war_name)).status == 0
     assert await _cluster(world.settings) == before
+
+
+async def test_what_the_sink_wrote_is_told_from_a_recording_of_both_topics_too(world: World, tmp_path: Path) -> None:
+    file = str(tmp_path / "night.jsonl.zst")
+    recorded = await world.muster("record", file, "-t", EVENTS, "-t", ACTIONS)
+    assert recorded.status == 0, recorded.err
+    done = await world.explain(KEY.war_name, "--recording", file)
+    assert done.status == 0, done.err
+    assert [row for row in _rows(done.out) if row[0] == "written"] == [
+        ["written", WROTE.format("4710")],
+        ["written", WROTE.format("4711")],
+    ]
+
+
+async def test_where_retention_or_an_older_muster_left_no_trace_it_says_so_and_tells_the_rest(world: World) -> None:
+    """The last test: the topic is gone after it."""
+    admin = AIOKafkaAdminClient(**world.settings.client_args())
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(ACTIONS, HOME): RecordsToDelete(before_offset=1)})
+        done = await world.explain(KEY.war_name)
+        assert f"{ACTIONS}[{HOME}] begins at offset 1, 20" in done.out
+        assert [row for row in _rows(done.out) if row[0] == "written"] == [["written", WROTE.format("4711")]]
+        assert done.status == 0
+
+        await admin.delete_topics([ACTIONS])
+        await eventually(lambda: _without(admin, ACTIONS), "the topic to be gone")
+    finally:
+        await admin.close()
+    done = await world.explain(KEY.war_name)
+    assert (done.status, done.err) == (0, "")
+    assert f"There is no {ACTIONS} here: what the sink wrote to Kubernetes is not told." in done.out
+    assert ["7", "4", "tick", "missed windows 2–4: 3 of 3 → absent"] in _rows(done.out)
+
+
+async def _without(admin: AIOKafkaAdminClient, topic: str) -> bool:
+    return topic not in await admin.list_topics()
 
 
 async def _cluster(settings: KafkaSettings) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from aiokafka.errors import TopicAuthorizationFailedError
 
-from schemas.topics import EVENTS, PRESENCE_CHANGELOG, REGISTRATIONS, REJECTED, REMOVALS, RESTORES, WORKLOADS
+from schemas.topics import ACTIONS, EVENTS, PRESENCE_CHANGELOG, REGISTRATIONS, REJECTED, REMOVALS, RESTORES, WORKLOADS
 from services.local.child import Child
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import producer
@@ -25,9 +25,9 @@ FLEET = 3
 USERS = sorted({one.user for one in rights.rights()})
 USER_OF = {"processor": "muster-processor", "sink": "muster-sink", "fleet": "muster-agent"}
 NOT_HIS = {
-    "muster-agent": (WORKLOADS, REGISTRATIONS, PRESENCE_CHANGELOG, RESTORES),
+    "muster-agent": (WORKLOADS, REGISTRATIONS, PRESENCE_CHANGELOG, RESTORES, ACTIONS),
     "muster-sink": (EVENTS, WORKLOADS),
-    "muster-processor": (REGISTRATIONS, REMOVALS),
+    "muster-processor": (REGISTRATIONS, REMOVALS, ACTIONS),
     "muster-reader": (EVENTS,),
     "muster-operator": (WORKLOADS,),
 }
@@ -136,5 +136,5 @@ async def test_nobody_writes_what_is_not_his(guarded: Guarded) -> None:
         for topic in topics:
             with pytest.raises(TopicAuthorizationFailedError):
                 await _write(guarded, user, topic, b"{}")
-    written = [await guarded.records(topic) for topic in (EVENTS, WORKLOADS, REGISTRATIONS, RESTORES)]
+    written = [await guarded.records(topic) for topic in (EVENTS, WORKLOADS, REGISTRATIONS, RESTORES, ACTIONS)]
     assert not any(records for topic in written for records in topic.values())

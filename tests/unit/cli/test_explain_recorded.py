@@ -1,19 +1,22 @@
 """A story told from a recording alone is the story that the log has; where it cannot be told, it says so."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from schemas.topics import EVENTS
+from schemas.topics import ACTIONS, EVENTS
 from services.cli.main import app
+from services.processor.core.record import Record
 from services.replay.chunks import Chunk, Gap, Item, Why
 from services.replay.core.story import story
 from services.replay.recording import Header, Range, RecordedTopic, Tally
 from services.replay.tape import Writer
 from tests.golden.stories import RULES, first_night
-from tests.support.logs import introduction, key
+from tests.support.logs import START_MS, introduction, key
+from tests.unit.schemas.messages import WRITTEN
 
 pytestmark = pytest.mark.usefixtures("restored_logs")
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -58,6 +61,70 @@ def test_a_story_is_not_told_across_missing_records(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "offsets 60 to 61 are missing: the story cannot be told across" in done.stderr
     assert explain(tmp_path / "tape", 5, "--at", "2023-11-14T22:13:21Z").exit_code == 0
+
+
+def recorded(file: Path, actions: Sequence[Record], start: int = 0) -> Path:
+    """Make a recording of the night with what the sink wrote in it."""
+    log = first_night()
+    ranges = {EVENTS: (0, len(log.records)), ACTIONS: (0, start + len(actions))}
+    topics = tuple(
+        RecordedTopic(name=name, partitions=1, ranges=(Range(partition=0, start=first, end=end),))
+        for name, (first, end) in ranges.items()
+    )
+    writer = Writer(Tally(Header(cluster="one", topics=topics)))
+    items: list[Item] = [Chunk(EVENTS, 0, log.records)]
+    if start:
+        items.append(Gap(ACTIONS, 0, 0, start, Why.RETENTION))
+    items.append(Chunk(ACTIONS, 0, actions))
+    file.write_bytes(b"".join(writer.take(item) for item in items) + writer.finish(complete=True))
+    return file
+
+
+def written(offset: int, at_ms: int, who: int, version: str) -> Record:
+    said = WRITTEN.model_copy(update={"name": introduction(who).key.war_name, "resource_version": version})
+    return Record(offset, START_MS + at_ms, key(who), said.to_json())
+
+
+def test_what_the_sink_wrote_is_told_from_the_recording_once_each_and_of_nobody_else(tmp_path: Path) -> None:
+    """A batch that Kafka was slow to acknowledge is written twice."""
+    actions = [written(0, 100, 5, "17"), written(1, 100, 6, "18"), written(2, 150, 5, "17"), written(3, 200, 5, "19")]
+    done = explain(recorded(tmp_path / "tape", actions), 5, "-o", "json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["untold"] is None
+    versions = [part["written"]["resourceVersion"] for part in told["story"] if part["kind"] == "written"]
+    assert versions == ["17", "19"]
+    assert [part["offset"] for part in told["story"] if part["kind"] == "written"] == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("actions", "start", "words"),
+    [
+        ([written(8, 500, 5, "17")], 8, "muster.actions[0] begins at offset 8, 2023-11-14T22:13:20.500Z: what the"),
+        ([], 0, "muster.actions[0] is empty: what the sink wrote to Kubernetes is not told."),
+    ],
+)
+def test_where_retention_took_what_the_sink_wrote_one_line_says_so(
+    tmp_path: Path, actions: list[Record], start: int, words: str
+) -> None:
+    done = explain(recorded(tmp_path / "tape", actions, start), 5)
+    assert done.exit_code == 0, done.output
+    assert words in done.stdout
+
+
+def test_a_recording_without_the_sinks_writes_says_so_in_one_line() -> None:
+    done = explain(GOLDEN / "first-night.jsonl.zst", 5)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("There is no muster.actions here: what the sink wrote to Kubernetes is not told.") == 1
+
+
+def test_the_sinks_writes_print_like_other_records(tmp_path: Path) -> None:
+    tape = recorded(tmp_path / "tape", [written(0, 100, 5, "17"), Record(1, START_MS, key(5), b"{")])
+    done = CliRunner().invoke(app, ["events", "cat", str(tape), "-t", ACTIONS])
+    [_, first, second] = done.stdout.splitlines()
+    assert first.split()[1:5] == ["0:0", "written", "bookinfo", introduction(5).key.war_name]
+    assert "AgentConnected False (AgentMissedWindows), resourceVersion 17, of the state at 3:41" in first
+    assert second.split()[2] == "REJECTED"
 
 
 def test_bare_lines_are_none(tmp_path: Path) -> None:

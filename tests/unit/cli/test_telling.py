@@ -1,17 +1,18 @@
 import json
 from datetime import UTC, datetime
 
+from schemas.actions import Verb
 from schemas.message import instant
 from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
 from schemas.resource import GroupSnapshot
-from schemas.topics import REMOVALS, RESTORES
+from schemas.topics import ACTIONS, REMOVALS, RESTORES
 from services.cli.answers import Answer
 from services.cli.story_json import document
 from services.cli.telling import Told, headline, lines
 from services.processor.core.rules import Rules
 from services.replay.core.story import story
 from tests.support.logs import START_MS, Log, key, session
-from tests.unit.schemas.messages import REMOVAL, RESTORE, WORKLOAD
+from tests.unit.schemas.messages import REMOVAL, RESTORE, WORKLOAD, WRITTEN
 
 RULES = Rules(window_ms=1000, missed_windows=2)
 SNAPSHOT = GroupSnapshot(name="ratings", uid="u", generation=1, resource_version="7", spec={})
@@ -138,3 +139,55 @@ def test_a_registration_is_told_with_the_resource_version_that_the_sink_made() -
         "registered",
         "session 1 as bookinfo/n, uid 0-1, at resourceVersion 4711",
     )
+
+
+def test_a_write_of_the_sink_stands_at_its_time_with_the_resource_version_it_made() -> None:
+    status = Answer(7, START_MS + 4005, WRITTEN.to_json(), ACTIONS)
+    told = _told(_log(), answers=[status])
+    words = (
+        f"status of war bookinfo/{WRITTEN.name}: AgentConnected False (AgentMissedWindows), resourceVersion 4711, "
+        "of the state at 3:41"
+    )
+    row = next(line for line in lines(told) if "status of war" in line)
+    assert row.split(maxsplit=2) == ["2023-11-14T22:13:24.005Z", "written", words]
+    [part] = [part for part in json.loads(json.dumps(document(told)))["story"] if part["kind"] == "written"]
+    assert (part["topic"], part["offset"], part["time"], part["words"]) == (
+        *(ACTIONS, 7, "2023-11-14T22:13:24.005Z"),
+        words,
+    )
+    assert part["written"]["resourceVersion"] == "4711"
+    assert part["written"]["conditions"] == [
+        {"type": "AgentConnected", "status": "False", "reason": "AgentMissedWindows"}
+    ]
+
+
+def test_each_kind_of_write_has_its_words() -> None:
+    def words(**changed: object) -> str:
+        return (
+            Answer(0, 0, WRITTEN.model_copy(update=changed).to_json(), ACTIONS)
+            .words({})[1]
+            .replace(WRITTEN.name, "NAME")
+        )
+
+    assert words(action=Verb.CREATE, kind="WorkloadEntry", conditions=()) == (
+        "creation of entry bookinfo/NAME: absent (AgentMissedWindows), resourceVersion 4711, of the state at 3:41"
+    )
+    assert words(action=Verb.DELETE, conditions=()) == (
+        "deletion of war bookinfo/NAME: absent (AgentMissedWindows), at resourceVersion 4711, of the state at 3:41"
+    )
+    refused = {"kind": "OnboardingAttempt", "presence": None, "reason": "NotAllowedByPolicy", "conditions": ()}
+    assert words(action=Verb.UPDATE, **refused) == (
+        "update of oa bookinfo/NAME: NotAllowedByPolicy, resourceVersion 4711, of the state at 3:41"
+    )
+    forgotten = dict.fromkeys(("partition", "revision", "session", "presence", "reason"))
+    assert words(action=Verb.DELETE, conditions=(), **forgotten) == (
+        "deletion of war bookinfo/NAME: at resourceVersion 4711"
+    )
+    assert Answer(0, 0, b"{", ACTIONS).words({})[0] == "written"
+    assert Answer(0, 0, None, ACTIONS).words({}) == ("written", "a record without a value")
+
+
+def test_what_is_not_told_of_the_sinks_writes_is_said() -> None:
+    told = _told(_log(), untold="There is no muster.actions here")
+    assert "There is no muster.actions here" in lines(told)
+    assert document(told)["untold"] == "There is no muster.actions here"

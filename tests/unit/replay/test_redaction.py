@@ -8,6 +8,7 @@ from schemas.events import Address, AddressType, Connect, Host
 from services.processor.core.record import Record
 from services.replay.redaction import Redactor
 from tests.support.logs import Log, introduction, key, session
+from tests.unit.schemas.messages import WRITTEN
 
 REDACTOR = Redactor(b"k" * 32)
 
@@ -55,6 +56,11 @@ def test_what_holds_no_address_is_left_to_the_byte() -> None:
     log.append(None, None)
     log.append(key(1), b"\xff 18:15:14 v1.9.8-15bc6e5e32 {")
     assert [REDACTOR.record(record) for record in log.records] == log.records
+
+
+def test_what_the_sink_wrote_has_nothing_to_hide_but_names_which_stay() -> None:
+    """Conditions are told without their messages, in which addresses stand."""
+    assert redacted(WRITTEN.to_json()) == WRITTEN.to_json()
 
 
 @given(st.binary(max_size=80))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from schemas.actions import Said, Verb, Written
 from schemas.credentials import Chain, Credential, JwtCredential, Proof
 from schemas.events import (
     AgentSoftware,
@@ -94,6 +95,20 @@ REMOVAL = Removal(
 )
 RESTORE = Restore(removal=REMOVAL, who="ada", why="it is alive", for_seconds=3600)
 RELEASE = Release(who="ada", why="datacenter b is gone", for_seconds=3600)
+WRITTEN = Written(
+    action=Verb.STATUS,
+    kind="WorkloadAutoRegistration",
+    namespace="bookinfo",
+    name=INTRODUCTION.key.war_name,
+    uid="u",
+    resource_version="4711",
+    conditions=(Said(type="AgentConnected", status="False", reason="AgentMissedWindows"),),
+    partition=3,
+    revision=41,
+    session=SESSION,
+    presence=Presence.ABSENT,
+    reason=Reason.MISSED_WINDOWS,
+)
 ANSWERS: dict[str, Registered | Refused | Ended] = {
     "registered": Registered(session=SESSION, namespace="bookinfo", name="ratings-x", uid="u", snapshot=SNAPSHOT),
     "refused": Refused(session=SESSION, reason=RefusalReason.GROUP_NOT_FOUND, message="no such group"),
@@ -110,12 +125,5 @@ REJECTED = Rejected(
     key=b"eA==",
     value=b"ew==",
 )
-ALL: list[Message] = [
-    *(event for _, event in EVENTS.values()),
-    WORKLOAD,
-    *ANSWERS.values(),
-    REJECTED,
-    REMOVAL,
-    RESTORE,
-    RELEASE,
-]
+OTHERS: list[Message] = [WORKLOAD, REJECTED, REMOVAL, RESTORE, RELEASE, WRITTEN]
+ALL: list[Message] = [*(event for _, event in EVENTS.values()), *ANSWERS.values(), *OTHERS]

@@ -45,7 +45,12 @@ class World:
 
     def another(self, **settings: Any) -> Refusals:  # noqa: ANN401 - any setting
         made = Refusals(
-            self.registry.cluster, self.sink.state, self._tell, AttemptSettings(**settings), lambda: self.registry.now
+            self.registry.cluster,
+            self.sink.state,
+            self._tell,
+            self.registry.tell,
+            AttemptSettings(**settings),
+            lambda: self.registry.now,
         )
         made.adopt(self.sink.state.keys_known())
         self.refusals = made
