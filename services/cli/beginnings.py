@@ -8,13 +8,14 @@ import typer
 
 from schemas.topics import EVENTS
 from services.processor.core.rules import Rules
+from services.replay.aside import blocks
 from services.replay.changelog import changelog_snapshot
 from services.replay.cluster import opened
 from services.replay.refold import Refold
 from services.replay.selection import Bound, Selection
 from services.replay.snapshot_file import packed, unpacked
 from services.replay.snapshots import Snapshot, SnapshotError, beginnings
-from services.replay.source import Source, blocks
+from services.replay.source import Source
 from services.runtime.config import KafkaSettings
 
 CHANGELOG = Path("changelog")

@@ -17,7 +17,6 @@ from schemas.topics import EVENTS, WORKLOADS
 from schemas.workloads import Workload
 from services.agent.clients import place
 from services.cli.answers import Answer
-from services.cli.moments import milliseconds
 from services.cli.naming import AmbiguousWorkloadError, Asked, NoSuchWorkloadError, chosen
 from services.cli.options import EXIT_USAGE, EXIT_WRONG
 from services.cli.shelves import Shelf, shelf_of
@@ -31,6 +30,7 @@ from services.replay.core.agreement import disagreement
 from services.replay.core.chapters import Story
 from services.replay.core.story import Teller
 from services.replay.emitting import provenance
+from services.replay.moments import milliseconds
 
 EXIT_DISAGREES = 3
 """The story contradicts what the processor wrote."""

@@ -240,12 +240,12 @@ def explain(
 
     from services.cli.explain import Question
     from services.cli.explain import explain as tell
-    from services.cli.moments import moment
     from services.cli.naming import Asked
     from services.cli.options import settings_of
     from services.cli.printing import faults_told
     from services.cli.trusting import bundles_of
     from services.processor.settings import ProcessorSettings
+    from services.replay.moments import moment
 
     if output not in {"table", "json"}:
         raise typer.BadParameter(f"-o {output}: expected one of table, json")

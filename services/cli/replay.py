@@ -35,7 +35,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 )
 def replay(
     where: Annotated[
-        Path | None, typer.Argument(metavar="[FILE|-]", help="A recording, or - for stdin; without it, the cluster.")
+        Path | None, typer.Argument(metavar="FILE|-", help="A recording, or - for stdin; without it, the cluster.")
     ] = None,
     start: From = None,
     end: To = None,
@@ -112,11 +112,11 @@ def replay(
     if supposition is not None and (fail_on or expect or against or emit or save_snapshot):
         raise typer.BadParameter("--what-if tells of what was not: nothing can be asserted, compared, kept or emitted")
     named, labels = separated(selectors)
-    shown = selected(start, end, partitions, namespace, named)
+    shown = selected(start, end, partitions, namespace, named, where)
     for term in shown.filter.terms:
         if term.name in {"type", "session"}:
             raise typer.BadParameter(f"-l {term.name}: transitions are chosen by key, workload, group or partition")
-    folded = selected(fold_from, end, partitions)
+    folded = selected(fold_from, end, partitions, where=where)
     settings = settings_of(ProcessorSettings, "replay", config, servers, assignments)
     if save_snapshot is not None and save_snapshot.exists():
         raise typer.BadParameter(f"--save-snapshot {save_snapshot} exists: give another name")

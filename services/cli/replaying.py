@@ -47,9 +47,7 @@ class Printer:
         if isinstance(happening, Gap):
             sys.stdout.buffer.write(f"--- {gap_words(happening)}\n".encode())
         elif isinstance(happening, Noted):
-            place = happening.place
-            words = f"{to_time(place.time_ms)}  {place.partition}:{place.offset}  {happening.kind}: {happening.words}"
-            sys.stdout.buffer.write(f"{words}\n".encode())
+            self._row(self._noted(happening))
         else:
             self._row(self._cells(happening))
 
@@ -63,6 +61,12 @@ class Printer:
 
     def _row(self, cells: tuple[str, ...]) -> None:
         sys.stdout.buffer.write(cells_line(cells, self._widths))
+
+    def _noted(self, told: Noted) -> tuple[str, ...]:
+        where = (str(to_time(told.place.time_ms)), f"{told.place.partition}:{told.place.offset}", "-", "-", "-", "-")
+        if self._output is not Output.WIDE:
+            return (*where, f"{told.kind}: {told.words}")
+        return (*where, str(told.kind), "-", "-", told.words)
 
     def _cells(self, told: Transition) -> tuple[str, ...]:
         key, state = parse_key(told.key), told.state

@@ -9,11 +9,11 @@ from schemas.names import WorkloadKey
 from schemas.topics import EVENTS
 from schemas.workloads import Workload
 from services.cli.answers import Answer
-from services.cli.moments import milliseconds
 from services.cli.table import table
 from services.replay.core.chapters import Change, Note, Place, Session, Story, Stretch
 from services.replay.core.windows import MEANING, span
 from services.replay.core.words import machine
+from services.replay.moments import milliseconds
 
 HEAD = ("TIME", "OFFSET", "WINDOW", "RECORD", "WHAT")
 SESSIONS = ("SESSION", "ID", "MACHINE", "BEGUN", "ENDED")
