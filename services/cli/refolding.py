@@ -57,7 +57,7 @@ async def refolded(wanted: Wanted, settings: ProcessorSettings, printer: Printer
     notes += [*beginning.notes, *unfinished(found, stopping)]
     if wanted.save is not None:
         save(wanted.save, refold, found, beginning.rules)
-    printer.summary(summary(refold, tally), notes)
+    printer.summary(summary(refold, tally, interrupted=stopping.is_set(), complete=found.complete), notes)
     wanted.emission.replayed(found, refold, to_its_end=found.live is not None and wanted.range.folded.end is None)
     wrong = failures(wanted.fail_on, refold, tally)
     if wanted.expected is not None:

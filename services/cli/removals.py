@@ -10,11 +10,10 @@ import typer
 from schemas.message import rfc3339
 from schemas.names import WorkloadKey
 from schemas.topics import REMOVALS_KEPT_DAYS
-from services.cli.options import Assignments, Config, Servers, settings_of
+from services.cli.options import Assignments, Config, Output, Servers, settings_of
 from services.cli.printing import faults_told
 from services.cli.ranges import LabelSelector, labelled
 from services.cli.removed import HEAD, WIDE, Removed
-from services.cli.status import Output
 from services.cli.table import table
 from services.runtime.config import ServiceSettings
 

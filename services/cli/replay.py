@@ -13,11 +13,11 @@ from services.cli.comparison import Against, Compared
 from services.cli.emission import EmitTo, EmitWhy, emission_of
 from services.cli.kubectl import Context, Kubeconfig
 from services.cli.opening import Range
-from services.cli.options import Assignments, Config, Servers, settings_of
+from services.cli.options import Assignments, Config, Output, Servers, settings_of
 from services.cli.printing import faults_told
 from services.cli.ranges import From, Namespace, Partitions, Selector, To, selected, separated
 from services.cli.refolding import Wanted, refolded
-from services.cli.replaying import Output, Printer
+from services.cli.replaying import Printer
 from services.cli.supposition import WhatIf, supposition_of
 from services.cli.trusting import Bundles, bundles_of
 from services.cli.what_if import supposed

@@ -2,12 +2,12 @@
 
 import json
 import sys
-from enum import StrEnum
 from typing import Any
 
 import typer
 
 from schemas.names import parse_key
+from services.cli.options import Output
 from services.cli.printing import cells_line
 from services.replay.chunks import Gap
 from services.replay.lines import shortest, to_time
@@ -18,14 +18,6 @@ HEAD = ("TIME", "PLACE", "NAMESPACE", "WORKLOAD", "FROM", "TO", "REASON")
 WIDE = ("SESSION", "WINDOW", "MESSAGE")
 _WIDTHS = (24, 8, 10, 64, 9, 10, 26)
 _WIDE_WIDTHS = (36, 6, 0)
-
-
-class Output(StrEnum):
-    """Forms of output."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
 
 
 class Printer:

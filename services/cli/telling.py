@@ -28,6 +28,10 @@ class Told(NamedTuple):
     newest: Workload | None
     """What ``muster.workloads`` says."""
     disagreement: str | None
+    interrupted: bool = False
+    """The log was not read to where it was to be told."""
+    recorded: bool = False
+    """It is of a recording: what is since it ended, nobody knows."""
 
     @property
     def key(self) -> WorkloadKey:
@@ -61,13 +65,19 @@ def lines(told: Told) -> list[str]:
     text += table(HEAD, rows) if rows else ["(no record of it)"]
     if story.sessions:
         text += ["", *table(SESSIONS, [_session(session) for session in story.sessions])]
-    return [*text, "", "   ".join(f"{mark} {meaning}" for mark, meaning in MEANING.items())]
+    drawn = {
+        mark for part in story.telling if isinstance(part, Stretch) and part.picture for mark in part.picture.marks
+    }
+    legend = "   ".join(f"{mark} {meaning}" for mark, meaning in MEANING.items() if mark in drawn)
+    return [*text, "", legend] if legend else text
 
 
 def headline(told: Told) -> str:
     """Return its presence at the end of the story, and why."""
     story, why = told.story, told.story.why
-    at = f"At {rfc3339(told.until)} it was" if told.until is not None else "It is"
+    at = "When the recording ends it is" if told.recorded else "It is"
+    if told.until is not None:
+        at = f"At {rfc3339(told.until)} it was"
     if why is None and story.start is not None and (story.reached is None or not story.whole):
         return f"{at} not to be known from the log."
     if why is None:
@@ -96,6 +106,8 @@ def _frame(story: Story) -> list[str]:
 
 def _doubts(told: Told) -> list[str]:
     story, doubts = told.story, []
+    if told.interrupted:
+        doubts.append("Interrupted: what came later was not read.")
     if not story.whole and story.start is not None:
         doubts.append(
             f"The log begins at offset {story.start.offset}, {_time(story.start)}; what was before is gone: "

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import typer
 
-from services.cli.differing import show
+from services.cli.differing import Ended, show
 from services.cli.opening import Beginning, Range, begun_from, nothing_words, unfinished
+from services.cli.options import Output
 from services.cli.printing import EXIT_INTERRUPTED
 from services.cli.progress import Meter
-from services.cli.replaying import Output
 from services.cli.shown import Shown
 from services.cli.supposition import Supposition
 from services.cli.trusting import trust_in
@@ -71,7 +71,9 @@ async def supposed(
     last = {key: at for one in supposing.refold.standings.values() for key, at in (one.heard or {}).items()}
     told = list(differences(courses.was, courses.would, last))
     both = {"was": courses.was, "wouldBe": courses.would}
-    show(both, told, what.words, output, certain=not any(one.doubts for one in was.standings.values()))
+    certain = not stopping.is_set() and not any(one.doubts for one in was.standings.values())
+    ended = Ended(certain=certain, interrupted=stopping.is_set(), complete=found.complete)
+    show(both, told, what.words, output, ended)
     for line in [*_notes(beginning, was, what, stopping), *([empty] if empty else [])]:
         typer.echo(line, err=True)
     return EXIT_INTERRUPTED if stopping.is_set() else 0

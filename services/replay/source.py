@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import FileIO
@@ -46,6 +46,11 @@ class Source:
     def header(self) -> Header | None:
         """The header, where it is a recording."""
         return self.tape.header if self.tape is not None else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it holds all that was asked for when it was recorded, as far as its end was read."""
+        return self.trailer is None or self.trailer.complete
 
     async def reach(self, topic: str) -> Reach | None:
         """Return from when to when the whole log tells, where that can be looked up; it is read no further then."""
@@ -146,10 +151,10 @@ async def unless_stopped(work: Coroutine[Any, Any, T], stopping: asyncio.Event) 
         await asyncio.wait({working})
 
 
-async def until(items: AsyncIterator[Item], stopping: asyncio.Event) -> AsyncIterator[Item]:
+async def until(items: AsyncIterator[T], stopping: asyncio.Event) -> AsyncGenerator[T, None]:
     """Yield items until there are no more, or the process is told to stop, even while it waits for one."""
     stopped = asyncio.ensure_future(stopping.wait())
-    following: asyncio.Future[Item] | None = None
+    following: asyncio.Future[T] | None = None
     try:
         while not stopping.is_set():
             following = asyncio.ensure_future(anext(items))
@@ -165,3 +170,4 @@ async def until(items: AsyncIterator[Item], stopping: asyncio.Event) -> AsyncIte
         stopped.cancel()
         if following is not None:
             following.cancel()
+            await asyncio.wait({following})  # what it read can be closed then
