@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from services.cli.kubectl import Context, Kubeconfig
 from services.cli.options import Assignments, Config, Form, LogFormat, Output, Servers
 from services.cli.sim import sim
 
@@ -137,20 +138,27 @@ def processor(
 
 @app.command(epilog=_SERVICE)
 def sink(
-    config: Config = None, servers: Servers = None, assignments: Assignments = None, log_format: LogFormat = None
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    config: Config = None,
+    servers: Servers = None,
+    assignments: Assignments = None,
+    log_format: LogFormat = None,
 ) -> None:
-    """Run the sink: it writes what the processor decided into Kubernetes. KUBECONFIG says which.
+    """Run the sink: it writes what the processor decided into Kubernetes.
 
     For example:
 
-      KUBECONFIG=~/.kube/config muster sink --bootstrap-servers kafka:9092
+      muster sink --bootstrap-servers kafka:9092 --context production
     """
     from services.cli.options import settings_of
     from services.runtime import shutdown
     from services.sink.main import run
     from services.sink.settings import SinkSettings
 
-    settings = settings_of(SinkSettings, "sink", config, servers, assignments, log_format)
+    where = {"kubeconfig": kubeconfig, "context": context}
+    given = [*(assignments or []), *(f"{name}={value}" for name, value in where.items() if value is not None)]
+    settings = settings_of(SinkSettings, "sink", config, servers, given, log_format)
     shutdown.run(lambda stopping: run(settings, stopping))
 
 

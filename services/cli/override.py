@@ -1,6 +1,7 @@
 """``muster override``: an operator's order, appended to the log like everything else that happens."""
 
 import asyncio
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,16 +16,23 @@ from services.runtime.kafka import answered, close, partition_count, producer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-ACTIONS = {
-    "release-brake": OverrideAction.RELEASE_BRAKE,
-    "hold-removals": OverrideAction.HOLD_REMOVALS,
-    "resume-removals": OverrideAction.RESUME_REMOVALS,
-}
+
+class Action(StrEnum):
+    """What can be ordered, as it is typed."""
+
+    RELEASE_BRAKE = "release-brake"
+    HOLD_REMOVALS = "hold-removals"
+    RESUME_REMOVALS = "resume-removals"
+
+    @property
+    def order(self) -> OverrideAction:
+        """The same on the wire."""
+        return OverrideAction[self.name]
 
 
 @app.command(epilog="Exit codes: 0 written; 1 not agreed to, nothing was written; 2 wrong usage, or nobody to ask.")
 def override(
-    action: Annotated[str, typer.Argument(metavar="|".join(ACTIONS), help="What to order.")],
+    action: Annotated[Action, typer.Argument(help="What to order.")],
     why: Why,
     group: Annotated[
         str | None, typer.Option("--group", metavar="NAMESPACE/GROUP", help="Only workloads of this group.")
@@ -57,14 +65,12 @@ def override(
 
       muster override release-brake --partition 3 --why "datacenter b is really gone"
     """
-    if action not in ACTIONS:
-        raise typer.BadParameter(f"{action}: expected one of {', '.join(ACTIONS)}")
     if sum(map(bool, (group, partitions, everything))) != 1:
         raise typer.BadParameter("give one of --group, --partition and --all")
     if group is not None:
-        _check(group, ACTIONS[action])
+        _check(group, action.order)
     who, why = signed(who, why)
-    order = Override(action=ACTIONS[action], who=who, why=why, scope=group)
+    order = Override(action=action.order, who=who, why=why, scope=group)
     kafka = settings_of(ServiceSettings, "override", config, servers, assignments).kafka
     asyncio.run(_write(kafka, order, partitions, yes=yes))
 
