@@ -51,13 +51,16 @@ async def refolded(wanted: Wanted, settings: ProcessorSettings, printer: Printer
         refold = beginning.refold(beginning.rules, trust_in(wanted.range.bundles, found.header))
         shows = Shown(wanted.range.shown, wanted.range.labels)
         tally = await _folded(found, refold, wanted, printer, live, shows, stopping)
-        empty = None if stopping.is_set() or not shows.nothing(refold) else await nothing_words(found)
+        nothing = not stopping.is_set() and shows.nothing(refold)
+        if nothing and live is not None and not wanted.fail_on and wanted.expected is None:
+            nothing = not live.knows(refold)  # WARs have labels of their own
+        empty = await nothing_words(found) if nothing else None
     began = "; ".join(begun(refold)) or "nothing was there"
-    notes = [f"folded {found.name} by {beginning.whose}; {began}", *cannot_know(refold)]
-    notes += [*beginning.notes, *unfinished(found, stopping)]
+    folded = f"folded {found.name} by {beginning.whose}; {began}"
+    doubts = [*cannot_know(refold), *beginning.notes, *unfinished(found, stopping)]
     if wanted.save is not None:
         save(wanted.save, refold, found, beginning.rules)
-    printer.summary(summary(refold, tally, interrupted=stopping.is_set(), complete=found.complete), notes)
+    printer.summary(summary(refold, tally, interrupted=stopping.is_set(), complete=found.complete), folded, doubts)
     wanted.emission.replayed(found, refold, to_its_end=found.live is not None and wanted.range.folded.end is None)
     wrong = failures(wanted.fail_on, refold, tally)
     if wanted.expected is not None:
@@ -85,9 +88,11 @@ async def _folded(
     with Meter("replaying") as meter:
         async for item in until(found.items(), stopping):
             shows.look(item)
+            if live is not None:
+                live.look(item)
             for happening in refold.take(item):
                 if live is not None:
-                    live.take(happening)
+                    live.take(happening, item)
                 if shows.takes(happening, refold):
                     meter.hide()
                     tally.take(happening)

@@ -69,7 +69,8 @@ def replay(
         Against | None,
         typer.Option(
             "--compare",
-            help="Compare the states with muster.workloads (topic), the WARs in Kubernetes (kube), or both.",
+            help="Compare the states with muster.workloads (topic), the WARs in Kubernetes (kube), or both (live); "
+            "transitions are printed only with -o wide or -o json then.",
         ),
     ] = None,
     kubeconfig: Kubeconfig = None,
@@ -104,7 +105,7 @@ def replay(
 
       muster replay night.jsonl.zst --fail-on removal --fail-on uncertain
 
-      muster replay --compare live -n bookinfo -l version=v5 --context production >/dev/null
+      muster replay --compare live -n bookinfo -l version=v5 --context production
 
       muster replay -l workload=jwt-corp--ann --emit muster.workloads --why "it was lost there"
     """
@@ -131,7 +132,7 @@ def replay(
         compare=Compared(against, shown.filter, labels, kubeconfig, context) if against else None,
         emission=emission_of(emit, who, why),
     )
-    printer = Printer(output)
+    printer = Printer(output, brief=against is not None and output is Output.TABLE)
     codes: list[int] = []
 
     async def run(stopping: asyncio.Event) -> None:

@@ -23,13 +23,17 @@ _WIDE_WIDTHS = (36, 6, 0)
 class Printer:
     """Prints happenings."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, brief: bool = False) -> None:
+        """``brief``: only what is doubtful is printed."""
         self._output = output
+        self._brief = brief
         self._widths = (*_WIDTHS, *_WIDE_WIDTHS) if output is Output.WIDE else _WIDTHS
         self._headed = output is Output.JSON
 
     def show(self, happening: Happening) -> None:
         """Print one."""
+        if self._brief:
+            return
         if self._output is Output.JSON:
             sys.stdout.buffer.write(shortest(fields(happening)) + b"\n")
             return
@@ -43,12 +47,12 @@ class Printer:
         else:
             self._row(self._cells(happening))
 
-    def summary(self, told: dict[str, Any], notes: list[str]) -> None:
-        """Print the summary: as the last line of JSON, or in words on stderr."""
+    def summary(self, told: dict[str, Any], folded: str, doubts: list[str]) -> None:
+        """Print the summary: as the last line of JSON, or in words on stderr; whoever is brief has doubts too."""
         if self._output is Output.JSON:
             sys.stdout.buffer.write(json.dumps({"type": "summary", **told}).encode() + b"\n")
         sys.stdout.flush()
-        for line in [*notes, *_words(told)]:
+        for line in doubts if self._brief else [folded, *doubts, *_words(told)]:
             typer.echo(line, err=True)
 
     def _row(self, cells: tuple[str, ...]) -> None:
