@@ -2,11 +2,14 @@
 
 import json
 import sys
+from shutil import get_terminal_size
 from typing import Any
 
 import typer
 
 from schemas.names import parse_key
+from services.cli.colour import painted
+from services.cli.columns import HEAD, WIDTHS, Columns, fitted
 from services.cli.options import Output
 from services.cli.printing import cells_line
 from services.replay.chunks import Gap
@@ -14,9 +17,7 @@ from services.replay.lines import shortest, to_time
 from services.replay.refold import Happening, Noted, Transition
 from services.replay.summary import gap_words
 
-HEAD = ("TIME", "PLACE", "NAMESPACE", "WORKLOAD", "FROM", "TO", "REASON")
 WIDE = ("SESSION", "WINDOW", "MESSAGE")
-_WIDTHS = (24, 8, 10, 64, 9, 10, 26)
 _WIDE_WIDTHS = (36, 6, 0)
 
 
@@ -27,7 +28,10 @@ class Printer:
         """``brief``: only what is doubtful is printed."""
         self._output = output
         self._brief = brief
-        self._widths = (*_WIDTHS, *_WIDE_WIDTHS) if output is Output.WIDE else _WIDTHS
+        self._watched = sys.stdout.isatty()
+        self._columns = Columns((*WIDTHS, *_WIDE_WIDTHS) if output is Output.WIDE else WIDTHS)
+        if self._watched and output is Output.TABLE:
+            self._columns = fitted(get_terminal_size().columns)
         self._headed = output is Output.JSON
 
     def show(self, happening: Happening) -> None:
@@ -56,13 +60,16 @@ class Printer:
             typer.echo(line, err=True)
 
     def _row(self, cells: tuple[str, ...]) -> None:
-        sys.stdout.buffer.write(cells_line(cells, self._widths))
+        line = cells_line(self._columns.cells(cells), self._columns.widths)
+        sys.stdout.buffer.write(painted([line.decode().rstrip("\n")]).encode() if self._watched else line)
 
     def _noted(self, told: Noted) -> tuple[str, ...]:
-        where = (str(to_time(told.place.time_ms)), f"{told.place.partition}:{told.place.offset}", "-", "-", "-", "-")
-        if self._output is not Output.WIDE:
-            return (*where, f"{told.kind}: {told.words}")
-        return (*where, str(told.kind), "-", "-", told.words)
+        where = (str(to_time(told.place.time_ms)), f"{told.place.partition}:{told.place.offset}", "-")
+        if self._output is Output.WIDE:
+            return (*where, "-", "-", "-", str(told.kind), "-", "-", told.words)
+        # Where there is no room for reasons, the words stand where a name would.
+        words = f"{told.kind}: {told.words}"
+        return (*where, "-" if len(self._columns.widths) == len(HEAD) else words, "-", "-", words)
 
     def _cells(self, told: Transition) -> tuple[str, ...]:
         key, state = parse_key(told.key), told.state
