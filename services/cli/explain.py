@@ -88,8 +88,8 @@ async def _explained(shelf: Shelf, question: Question, stopping: asyncio.Event, 
         recorded=question.file is not None
     )
     if stopping.is_set():
-        until = instant(story.reached.timestamp) if story.reached is not None else None
-        told = told._replace(until=until, disagreement=None, interrupted=True)
+        reached = instant(story.reached.timestamp) if story.reached is not None else None
+        told = told._replace(until=reached, disagreement=None, interrupted=True)
     return _shown(told, shelf, as_json=as_json)
 
 

@@ -55,6 +55,14 @@ class LazyGroup(TyperGroup):
             renamed(command, self.list_commands(ctx))
         return name, command, rest
 
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
+        """Run the command; what typer has from pydantic of a wrong option is told without pydantic's prefix."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
 
 app = typer.Typer(
     name="muster",

@@ -32,7 +32,7 @@ class Action(StrEnum):
 
 @app.command(epilog="Exit codes: 0 written; 1 not agreed to, nothing was written; 2 wrong usage, or nobody to ask.")
 def override(
-    action: Annotated[Action, typer.Argument(help="What to order.")],
+    action: Annotated[Action, typer.Argument(metavar="|".join(Action), help="What to order.")],
     why: Why,
     group: Annotated[
         str | None, typer.Option("--group", metavar="NAMESPACE/GROUP", help="Only workloads of this group.")

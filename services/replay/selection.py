@@ -87,7 +87,7 @@ class Selection:
     def check(self, topic: str, there: Collection[int]) -> None:
         """Raise ``SelectionError`` where a partition is named that is not there: nothing would be found in it."""
         if strange := sorted({number for places in self._named() for number in places} - set(there)):
-            raise SelectionError(f"there is no partition {strange[0]}: of {topic} there are {_span(there)}")
+            raise SelectionError(f"there is no partition {strange[0]}: {topic} has {_span(there)} here")
 
     def _named(self) -> list[Collection[int]]:
         named: list[Collection[int]] = [edge.places for edge in (self.start, self.end) if edge and edge.places]
@@ -129,9 +129,13 @@ def terms(texts: Iterable[str]) -> tuple[Term, ...]:
 
 
 def _span(numbers: Collection[int]) -> str:
-    least, most = min(numbers, default=0), max(numbers, default=-1)
+    if len(numbers) == 1:
+        return f"only partition {min(numbers)}"
+    listed = ", ".join(map(str, sorted(numbers))) or "none"
     return (
-        f"{least} to {most}" if len(numbers) == most - least + 1 > 1 else ", ".join(map(str, sorted(numbers))) or "none"
+        f"partitions 0 to {len(numbers) - 1}"
+        if numbers and sorted(numbers) == [*range(len(numbers))]
+        else f"partitions {listed}"
     )
 
 

@@ -72,7 +72,7 @@ def test_a_check_of_who_is_there_and_did_nothing_passes() -> None:
 def test_a_partition_that_is_not_there_is_wrong_usage(words: tuple[str, ...]) -> None:
     done = muster(*words)
     assert done.exit_code == 2
-    assert "there is no partition 7: of muster.events there are 0" in done.stderr
+    assert "there is no partition 7: muster.events has only partition 0 here" in done.stderr
 
 
 def test_what_could_be_a_time_or_an_offset_is_wrong_usage() -> None:

@@ -48,5 +48,5 @@ def test_a_time_cuts_at_the_first_record_that_is_not_older(steps: list[int], fir
 def test_a_partition_that_is_not_there_is_an_error_however_it_is_named() -> None:
     for selection in (Selection(partitions=frozenset({0, 7})), Selection(start=Bound(places={7: 120}))):
         selection.check("muster.events", range(8))
-        with pytest.raises(SelectionError, match=r"no partition 7: of muster\.events there are 0 to 3"):
+        with pytest.raises(SelectionError, match=r"no partition 7: muster\.events has partitions 0 to 3 here"):
             selection.check("muster.events", range(4))
