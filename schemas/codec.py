@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.actions import Written
 from schemas.events import EVENT_TYPES, Connect, Disconnect, Event, Heartbeat
-from schemas.message import VERSION, Message
+from schemas.message import VERSION, Message, complaint
 from schemas.names import CONTROL_KEY, parse_key
 from schemas.registrations import Answer, Ended, Refused, Registered
 from schemas.rejected import RejectReason
@@ -193,14 +193,16 @@ def _rejection(value: bytes, error: ValidationError, types: tuple[str, ...]) -> 
     faults = error.errors(include_url=False, include_input=False)
     if faults[0]["type"] == "json_invalid":
         # Python takes what pydantic does not: UTF-16, a byte order mark, half of a surrogate pair.
-        return Rejection(RejectReason.UNDECODABLE, f"not JSON in UTF-8: {faults[0]['msg']}")
+        return Rejection(RejectReason.UNDECODABLE, f"not JSON in UTF-8: {complaint(faults[0])}")
     fault = _envelope_fault(body, types)
     if fault is not None:
         return fault
     missing = any(fault["type"] == "missing" for fault in faults)
     # The discriminator's value stands first in a union's locations; the reader wants the field's path.
     first = 1 if len(types) > 1 else 0
-    words = "; ".join(f"{'.'.join(map(str, fault['loc'][first:])) or 'body'}: {fault['msg']}" for fault in faults[:5])
+    words = "; ".join(
+        f"{'.'.join(map(str, fault['loc'][first:])) or 'body'}: {complaint(fault)}" for fault in faults[:5]
+    )
     return Rejection(RejectReason.MISSING_FIELD if missing else RejectReason.INVALID_FIELD, words)
 
 

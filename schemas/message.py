@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 VERSION = 1
 """The schema version this code reads and writes."""
@@ -42,6 +43,11 @@ class Message(BaseModel):
     def to_json(self) -> bytes:
         """Return the wire form: compact UTF-8 JSON without absent fields."""
         return self.model_dump_json(exclude_none=True).encode()
+
+
+def complaint(fault: ErrorDetails) -> str:
+    """Return what pydantic has to say of a field, without what it puts before our own words."""
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def instant(millis: int) -> AwareDatetime:

@@ -94,7 +94,7 @@ A script that watches for removals ends with 1 if there were any:"""
     muster override hold-removals --group bookinfo/ratings --why 'switch 7 is dead, the machines are not'
     muster restore {WHO} --for 2h --why 'it serves'
     muster override resume-removals --group bookinfo/ratings --why 'switch 7 is back'
-    muster replay --compare live >/dev/null    # and does Kubernetes say what the log says?
+    muster replay --compare live    # and does Kubernetes say what the log says?
 
 For those who were not there: `muster record --redact` hides addresses and credentials, and the verdicts stay."""
     ),

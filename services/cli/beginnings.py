@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from schemas.topics import EVENTS
+from services.cli.progress import Meter
 from services.processor.core.rules import Rules
+from services.replay.aside import blocks
 from services.replay.changelog import changelog_snapshot
 from services.replay.cluster import opened
 from services.replay.refold import Refold
 from services.replay.selection import Bound, Selection
 from services.replay.snapshot_file import packed, unpacked
 from services.replay.snapshots import Snapshot, SnapshotError, beginnings
-from services.replay.source import Source, blocks
+from services.replay.source import Source
 from services.runtime.config import KafkaSettings
 
 CHANGELOG = Path("changelog")
@@ -65,7 +67,8 @@ async def changelog_before(shown: Selection, settings: KafkaSettings) -> Snapsho
     """Return the state before a range begins. Raises ``SnapshotError``."""
     async with opened(settings, EVENTS, shown) as live:
         starts = {number: one.asked if shown.start is not None else None for number, one in live.extents.items()}
-    return await changelog_snapshot(settings, starts)
+    with Meter("reading the changelog") as meter:
+        return await changelog_snapshot(settings, starts, meter)
 
 
 def behind(selection: Selection, snapshot: Snapshot | None) -> Selection:

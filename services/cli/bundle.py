@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Place = Annotated[Path | None, typer.Argument(metavar="[PLACE]", help="Folder or file. [default: what Muster brings]")]
+Place = Annotated[Path | None, typer.Argument(metavar="PLACE", help="Folder or file. [default: what Muster brings]")]
 Offline = Annotated[bool, typer.Option("--offline", help="Do not fetch the keys that issuers publish.")]
 
 

@@ -15,13 +15,15 @@ from schemas.codec import Rejection, decode_answer, decode_workload
 from schemas.registrations import Answer
 from schemas.topics import REGISTRATIONS, WORKLOADS
 from schemas.workloads import Workload
+from services.cli.progress import Meter
 from services.processor.core.record import Appended, Record
-from services.replay.chunks import Gap
+from services.replay.causes import Causes
+from services.replay.chunks import Gap, Item
 from services.replay.cluster import opened
 from services.replay.comparing import Found, Kind, Newest, View, Witness, agreement, compare, topic_view
 from services.replay.labels import Labels
 from services.replay.recording import RecordingError
-from services.replay.refold import Happening, Refold
+from services.replay.refold import Happening, Refold, Transition
 from services.replay.registrations import registration_view, registrations
 from services.replay.selection import Filter, Selection
 from services.runtime.config import KafkaSettings
@@ -53,28 +55,48 @@ class Comparison:
         self._labels = labels
         self._asked = asked
         self._witness = Witness(views)
+        self._causes = Causes(views)
 
-    def take(self, happening: Happening) -> None:
-        """Take what the replay comes to."""
+    def look(self, item: Item) -> None:
+        """Take what is read."""
+        self._causes.look(item)
+
+    def take(self, happening: Happening, item: Item) -> None:
+        """Take what the replay comes to, and what it was read with."""
         self._witness.take(happening)
+        if isinstance(happening, Transition):
+            self._causes.take(happening, item)
+
+    def knows(self, refold: Refold) -> bool:
+        """Whether there is anybody to compare."""
+        states = refold.states()
+        keys = states.keys() | {key for view in self._views for key in view.states}
+        return any(self._chosen(key, states.get(key)) for key in keys)
 
     def told(self, refold: Refold) -> list[str]:
         """Print how the states agree; return what is different, in words."""
         states = refold.states()
         wrong: list[str] = []
+        every: dict[str, Counter[Kind]] = {}
         for view in self._views:
-            counts = Counter[Kind]()
+            counts = every.setdefault(view.name, Counter())
             for found in compare(refold, self._witness, view):
                 if not self._chosen(found.key, states.get(found.key)):
                     continue
                 counts[found.kind] += 1
-                lines = list(_lines(view.name, found))
+                lines = list(self._lines(view.name, found))
                 if found.kind is Kind.DIFFERENT:
                     wrong += lines
                 elif lines:
                     typer.echo("\n".join(lines), err=True)
-            typer.echo(agreement(view.name, counts), err=True)
+        typer.echo(agreement(every), err=True)
         return wrong
+
+    def _lines(self, name: str, found: Found) -> Iterator[str]:
+        if found.kind is not Kind.AGREES:
+            by = self._causes.words(found.key, found.place)
+            for words in found.words or ("the same, at an earlier record",):
+                yield f"{name}: {found.key.decode(errors='replace')}: {found.kind} by {by}: {words}"
 
     def _chosen(self, key: bytes, state: Workload | None) -> bool:
         partition = state.partition if state is not None else -1
@@ -99,12 +121,6 @@ async def comparison(asked: Compared, cluster: str | None, settings: KafkaSettin
     if asked.against is not Against.KUBE:
         views.insert(0, topic_view(await _states(cluster, settings)))
     return Comparison(tuple(views), labels, asked)
-
-
-def _lines(name: str, found: Found) -> Iterator[str]:
-    if found.kind is not Kind.AGREES:
-        for words in found.words or ("the same, at an earlier record",):
-            yield f"{name}: {found.key.decode(errors='replace')}: {found.kind} at {found.place}: {words}"
 
 
 async def _states(cluster: str | None, settings: KafkaSettings) -> dict[bytes, Workload]:
@@ -136,6 +152,10 @@ async def _records(topic: str, cluster: str | None, settings: KafkaSettings) -> 
             raise RecordingError(
                 f"it is of cluster {cluster}, but {settings.bootstrap_servers} is {live.cluster}: nothing to compare"
             )
-        async for item in live.items():
-            for record in () if isinstance(item, Gap) else item.records:
-                yield record
+        done = 0
+        with Meter(f"reading {topic}") as meter:
+            async for item in live.items():
+                for record in () if isinstance(item, Gap) else item.records:
+                    yield record
+                done += item.end - item.start if isinstance(item, Gap) else len(item.records)
+                meter(done, live.total)

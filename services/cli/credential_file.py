@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.credentials import Credential
 from schemas.identity import Identity
+from schemas.message import complaint
 
 LONGEST = 256 * 1024
 """Bytes; an event has 64 KiB at most."""
@@ -64,7 +65,7 @@ def _shown(file: str, content: dict[str, Any]) -> Shown:
         return Shown(Credential.model_validate(told), beside.identity, beside.session)
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'credential'}: {fault['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, fault['loc'])) or 'credential'}: {complaint(fault)}"
             for fault in error.errors(include_url=False, include_input=False)
         )
         raise NoCredentialError(f"{file}: not a credential: {faults}") from None

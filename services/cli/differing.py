@@ -3,14 +3,14 @@
 import json
 import sys
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 
 from schemas.names import parse_key
 from schemas.workloads import Presence
+from services.cli.options import Output
 from services.cli.printing import cells_line
-from services.cli.replaying import Output
 from services.replay.core.verdicts import JOINED, Change, Course, Difference, Verdict, percentiles
 from services.replay.lines import shortest, to_time
 
@@ -19,19 +19,28 @@ _WIDTHS = (16, 8, 10, 64, 24, 24, 0)
 _KINDS = (Presence.REMOVED, Presence.ABSENT, Presence.UNKNOWN, JOINED)
 
 
+class Ended(NamedTuple):
+    """How the reading ended."""
+
+    certain: bool
+    interrupted: bool
+    complete: bool
+    """The recording holds all that was asked for."""
+
+
 def _order(one: Difference) -> tuple[int, int, bytes]:
     told = one.either
     return _KINDS.index(told.what), told.at_ms, told.key
 
 
-def show(both: dict[str, Course], told: list[Difference], words: str, output: Output, *, certain: bool) -> None:
+def show(both: dict[str, Course], told: list[Difference], words: str, output: Output, ended: Ended) -> None:
     """Print the differences of two courses, ``was`` and ``wouldBe``: those that matter most first, then counts."""
     write = sys.stdout.buffer.write
     if output is not Output.JSON and told:
         write(cells_line(HEAD, _WIDTHS))
     for one in sorted(told, key=_order):
         write(shortest(_fields(one)) + b"\n" if output is Output.JSON else cells_line(_cells(one), _WIDTHS))
-    summary = _summary(told, both, words, certain=certain)
+    summary = _summary(told, both, words, ended)
     if output is Output.JSON:
         write(json.dumps(summary).encode() + b"\n")
     sys.stdout.flush()
@@ -61,13 +70,15 @@ def _fields(one: Difference) -> dict[str, Any]:
     }
 
 
-def _summary(told: list[Difference], both: dict[str, Course], words: str, *, certain: bool) -> dict[str, Any]:
+def _summary(told: list[Difference], both: dict[str, Course], words: str, ended: Ended) -> dict[str, Any]:
     counts = {name: Counter(one.what for one in course.verdicts.values()) for name, course in both.items()}
     changes = Counter((one.either.what, one.change) for one in told)
     return {
         "type": "what-if",
         "whatIf": words,
-        "certain": certain,
+        "certain": ended.certain,
+        "interrupted": ended.interrupted,
+        "complete": ended.complete and not ended.interrupted,
         "verdicts": {
             str(kind): {
                 **{name: count[kind] for name, count in counts.items()},

@@ -1,26 +1,27 @@
 """``muster explain``: the story of one workload, read from the topics by assignment; nothing on the cluster changes."""
 
+import asyncio
 import json
+import sys
 from collections.abc import Sequence
-from contextlib import aclosing
-from datetime import datetime
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import NamedTuple
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from schemas.codec import decode_workload
+from schemas.message import instant, rfc3339
 from schemas.names import WorkloadKey, parse_key
 from schemas.topics import ACTIONS, EVENTS, WORKLOADS
 from schemas.workloads import Workload
 from services.agent.clients import place
 from services.cli.actions import actions
 from services.cli.answers import Answer
-from services.cli.moments import milliseconds
+from services.cli.colour import painted
 from services.cli.naming import AmbiguousWorkloadError, Asked, NoSuchWorkloadError, chosen
 from services.cli.options import EXIT_USAGE, EXIT_WRONG
+from services.cli.printing import EXIT_INTERRUPTED
 from services.cli.shelves import Shelf, shelf_of
 from services.cli.story_json import document
 from services.cli.telling import Told, lines
@@ -32,59 +33,94 @@ from services.replay.core.agreement import disagreement
 from services.replay.core.chapters import Story
 from services.replay.core.story import Teller
 from services.replay.emitting import provenance
+from services.replay.moments import Written, milliseconds, written
+from services.replay.recording import RecordingError
+from services.replay.source import StoppedError, unless_stopped, until
 
 EXIT_DISAGREES = 3
 """The story contradicts what the processor wrote."""
-_COLOURS = {r"▇|\bconnected\b": "green", r"▁|\babsent\b|\bremoved\b": "red", r"╳|○|\bunknown\b": "yellow"}
+_LATE = 2
+"""So many windows after the last record of a living log it still tells of the present: ticks come once in each."""
 
 
 class Question(NamedTuple):
     """What was asked, and of which log: a recording, or the cluster."""
 
     asked: Asked
-    until: datetime | None
+    at: str | None
+    """The time of which is asked, as it was written."""
     file: Path | None = None
     bundles: tuple[TrustBundle, ...] = ()
 
 
-async def explain(settings: ProcessorSettings, question: Question, *, as_json: bool) -> None:
-    """Print the story of the workload asked for, up to ``until``.
+async def explain(settings: ProcessorSettings, question: Question, stopping: asyncio.Event, *, as_json: bool) -> int:
+    """Print the story of the workload asked for; return the exit code.
 
-    Raises typer.Exit with 1 where there is none, 2 where it is not clear whose, 3 where it cannot be trusted.
+    1 where there is none, 2 where it is not clear whose, 3 where it cannot be trusted, 130 where it is of a part.
+    Raises ``RecordingError``, OSError, and ``StoppedError`` where nothing was read yet.
     """
-    asked, until = question.asked, question.until
-    shelf = await shelf_of(question.file, settings)
-    known = _Known(asked)
-    topics = await shelf.topics()
+    async with AsyncExitStack() as stack:
+        shelf = await unless_stopped(stack.enter_async_context(shelf_of(question.file, settings)), stopping)
+        return await _explained(shelf, question, stopping, as_json=as_json)
+
+
+async def _explained(shelf: Shelf, question: Question, stopping: asyncio.Event, *, as_json: bool) -> int:
+    when = _when(shelf, question)
+    known = _Known(question.asked)
+    topics = await unless_stopped(shelf.topics(), stopping)
     for topic in (name for name in topics if name != ACTIONS):
-        async for chunk in shelf.records(topic):
-            known.take(topic, chunk)
+        await known.read(shelf, topic, stopping)
+    if stopping.is_set():
+        typer.echo("interrupted before it was known whose story it is", err=True)
+        raise StoppedError
     try:
-        key = chosen(asked, known.keys).to_bytes()
+        key = chosen(question.asked, known.keys).to_bytes()
     except (NoSuchWorkloadError, AmbiguousWorkloadError) as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_USAGE if isinstance(error, AmbiguousWorkloadError) else EXIT_WRONG) from None
-    story = await _story(shelf, key, question)
+        return EXIT_USAGE if isinstance(error, AmbiguousWorkloadError) else EXIT_WRONG
+    story = await _story(shelf, key, question, when, stopping)
     states = known.states.setdefault(key, {})
     fault = disagreement(story, states.values())
     if fault is not None and question.file is None:
         # What the processor decided while the log was read is in the topic by now.
-        async for chunk in shelf.records(WORKLOADS):
-            known.take(WORKLOADS, chunk)
+        await known.read(shelf, WORKLOADS, stopping)
         fault = disagreement(story, states.values())
-    written, untold = await actions(shelf, topics, story)
-    answers = (*written, *known.answers.get(key, ()))
-    told = Told(story, answers, until, states[max(states)] if states else None, fault, untold)
+    did, untold = await actions(shelf, topics, story)
+    newest = states[max(states)] if states else None
+    answers = (*did, *known.answers.get(key, ()))
+    told = Told(story, answers, when.end if when is not None else None, newest, fault, untold)._replace(
+        recorded=question.file is not None
+    )
+    if stopping.is_set():
+        reached = instant(story.reached.timestamp) if story.reached is not None else None
+        told = told._replace(until=reached, disagreement=None, interrupted=True)
+    return _shown(told, shelf, as_json=as_json)
+
+
+def _shown(told: Told, shelf: Shelf, *, as_json: bool) -> int:
     if as_json:
         typer.echo(json.dumps(document(told), indent=2, ensure_ascii=False))
     else:
-        _print(lines(told))
+        sys.stdout.write(painted(lines(told)))
     for note in shelf.notes:
         typer.echo(note, err=True)
-    if fault is not None:
-        raise typer.Exit(EXIT_DISAGREES)
-    if story.why is None:
-        raise typer.Exit(EXIT_WRONG)
+    if told.interrupted:
+        return EXIT_INTERRUPTED
+    if told.disagreement is not None:
+        return EXIT_DISAGREES
+    return EXIT_WRONG if told.story.why is None else 0
+
+
+def _when(shelf: Shelf, question: Question) -> Written | None:
+    """Return the time that is asked of, no later than the log reaches. Raises ``RecordingError`` where it is later."""
+    if question.at is None:
+        return None
+    reach = shelf.reach()
+    when = written(question.at, reach)
+    if when.begin > reach.last:
+        live = f"it is {rfc3339(reach.last)} now" if question.file is None else f"it ends at {rfc3339(reach.last)}"
+        raise RecordingError(f"--at {question.at} is {rfc3339(when.begin)}, of which the log does not tell yet: {live}")
+    return when._replace(end=min(when.end, reach.last))
 
 
 class _Known:
@@ -96,6 +132,12 @@ class _Known:
         self.states: dict[bytes, dict[int, Workload]] = {}
         """By revision: as many as the topic still has."""
         self.answers: dict[bytes, list[Answer]] = {}
+
+    async def read(self, shelf: Shelf, topic: str, stopping: asyncio.Event) -> None:
+        """Take all records of a topic."""
+        async with aclosing(shelf.records(topic)) as chunks, aclosing(until(chunks, stopping)) as coming:
+            async for chunk in coming:
+                self.take(topic, chunk)
 
     def take(self, topic: str, chunk: Sequence[Appended]) -> None:
         """Take records of ``muster.workloads``, or of a topic that tells what sink and people did."""
@@ -119,24 +161,27 @@ class _Known:
             self.states.setdefault(key, {})[state.revision] = state
 
 
-async def _story(shelf: Shelf, key: bytes, question: Question) -> Story:
-    """Fold the workload's partition of the log, as far as is asked for."""
-    count, until = await shelf.partitions(), question.until
+async def _story(shelf: Shelf, key: bytes, question: Question, when: Written | None, stopping: asyncio.Event) -> Story:
+    """Fold the workload's partition of the log, as far as is asked for. Raises ``RecordingError`` where it ends before.
+
+    A recording ends where it ends; a living log is silent for a window at most, or has no processor.
+    """
+    count = await unless_stopped(shelf.partitions(), stopping)
     home = place(key, count)
     roll = Roll(home, shelf.rules(), lambda other: place(other, count) == home, shelf.trust(question.bundles))
-    teller = Teller(key, roll, milliseconds(until) if until is not None else None)
-    async with aclosing(shelf.records(EVENTS, home)) as chunks:
-        async for chunk in chunks:
+    teller, there = Teller(key, roll, milliseconds(when.end) if when is not None else None), True
+    async with aclosing(shelf.records(EVENTS, home)) as chunks, aclosing(until(chunks, stopping)) as coming:
+        async for chunk in coming:
             if not all(teller.take(record) for record in chunk):
+                there = False
                 break
-    return teller.story()
-
-
-def _print(text: Sequence[str]) -> None:
-    """Print lines; in colour on a terminal that did not ask for none (https://no-color.org: rich heeds NO_COLOR)."""
-    console = Console(highlight=False, soft_wrap=True)
-    for line in text:
-        words = Text(line)
-        for pattern, colour in _COLOURS.items():
-            words.highlight_regex(pattern, colour)
-        console.print(words)
+    story = teller.story()
+    if when is None or not there or question.file is not None or stopping.is_set() or story.reached is None:
+        return story
+    if milliseconds(when.begin) > story.reached.timestamp + _LATE * roll.rules.window_ms:
+        last = rfc3339(instant(story.reached.timestamp))
+        raise RecordingError(
+            f"--at {question.at} is {rfc3339(when.begin)}, but the last record of partition {home} is of {last}: what "
+            "was since, nobody recorded; is a processor running?"
+        )
+    return story

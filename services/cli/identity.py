@@ -14,10 +14,10 @@ from services.cli import bundle_check
 from services.cli import mint as mints
 from services.cli.bundle import Output, OutputOption, loaded
 from services.cli.credential_file import NoCredentialError, read
-from services.cli.moments import moment
 from services.cli.options import EXIT_USAGE, EXIT_WRONG
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import prove
+from services.replay.moments import moment
 
 app = typer.Typer(
     help="Say what a credential proves; make, show and check trust bundles; mint identities for development.",

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from services.cli.options import Assignments, Config, LogFormat, Servers
+from services.cli.kubectl import Context, Kubeconfig
+from services.cli.options import Assignments, Config, Form, LogFormat, Output, Servers
 from services.cli.sim import sim
 
 GROUPS = {
@@ -53,6 +54,14 @@ class LazyGroup(TyperGroup):
 
             renamed(command, self.list_commands(ctx))
         return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
+        """Run the command; what typer has from pydantic of a wrong option is told without pydantic's prefix."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
 
 app = typer.Typer(
@@ -137,34 +146,40 @@ def processor(
 
 @app.command(epilog=_SERVICE)
 def sink(
-    config: Config = None, servers: Servers = None, assignments: Assignments = None, log_format: LogFormat = None
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    config: Config = None,
+    servers: Servers = None,
+    assignments: Assignments = None,
+    log_format: LogFormat = None,
 ) -> None:
-    """Run the sink: it writes what the processor decided into Kubernetes. KUBECONFIG says which.
+    """Run the sink: it writes what the processor decided into Kubernetes.
 
     For example:
 
-      KUBECONFIG=~/.kube/config muster sink --bootstrap-servers kafka:9092
+      muster sink --bootstrap-servers kafka:9092 --context production
     """
     from services.cli.options import settings_of
     from services.runtime import shutdown
     from services.sink.main import run
     from services.sink.settings import SinkSettings
 
-    settings = settings_of(SinkSettings, "sink", config, servers, assignments, log_format)
+    where = {"kubeconfig": kubeconfig, "context": context}
+    given = [*(assignments or []), *(f"{name}={value}" for name, value in where.items() if value is not None)]
+    settings = settings_of(SinkSettings, "sink", config, servers, given, log_format)
     shutdown.run(lambda stopping: run(settings, stopping))
 
 
 @app.command(
-    epilog="Exit codes: 0 shown; 1 the named workload is not there; 2 wrong usage; 130 a watch was interrupted."
+    epilog="Exit codes: 0 shown; 1 the named workload is not there; 2 wrong usage; 130 interrupted; 141 whoever read "
+    "stdout left."
 )
 def status(
     workload: Annotated[str | None, typer.Argument(help="Name of the object, or the workload's identity.")] = None,
     namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Only this namespace.")] = None,
     all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces", help="All namespaces (default).")] = False,
     follow: Annotated[bool, typer.Option("-w", "--watch", help="Go on and show what changes.")] = False,
-    output: Annotated[str, typer.Option("-o", "--output", metavar="table|wide|json", help="Form of the output.")] = (
-        "table"
-    ),
+    output: Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")] = Output.TABLE,
     config: Config = None,
     servers: Servers = None,
     assignments: Assignments = None,
@@ -184,34 +199,35 @@ def status(
     import asyncio
 
     from services.cli.options import settings_of
-    from services.cli.status import Output, Selection, show, watch
+    from services.cli.printing import faults_told
+    from services.cli.status import Selection, show, watch
     from services.runtime.config import ServiceSettings
 
     if all_namespaces and namespace:
         raise typer.BadParameter("give one of -n and -A")
-    if output not in list(Output):
-        raise typer.BadParameter(f"-o {output}: expected one of {', '.join(Output)}")
     settings = settings_of(ServiceSettings, "status", config, servers, assignments)
-    asyncio.run((watch if follow else show)(settings, Selection(namespace, workload, Output(output))))
+    with faults_told():
+        asyncio.run((watch if follow else show)(settings, Selection(namespace, workload, output)))
 
 
 @app.command(
-    epilog="Exit codes: 0 told; 1 the workload, or its state then, is not known; 2 wrong usage, the name of several "
-    "workloads, or the log names a trust bundle that was not given; 3 told, but muster.workloads says otherwise: give "
-    "the processor's rules."
+    epilog="Exit codes: 0 told; 1 the workload, or its state then, is not known, or the log does not reach so far; 2 "
+    "wrong usage, the name of several workloads, or the log names a trust bundle that was not given; 3 told, but "
+    "muster.workloads says otherwise: give the processor's rules; 130 interrupted, after the story so far; 141 whoever "
+    "read stdout left."
 )
 def explain(
     workload: Annotated[str, typer.Argument(help="Name of the object, identity, or NAMESPACE/GROUP/IDENTITY.")],
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Its state then, and why: an RFC 3339 time, 03:12, or 15m (ago)."),
+        typer.Option(metavar="TIME", help="Its state then, and why: an RFC 3339 time, 03:12, or 15m (before the end)."),
     ] = None,
     recording: Annotated[
         Path | None,
-        typer.Option("-f", "--recording", metavar="FILE", help="Of a recording, and not of the cluster."),
+        typer.Option("-f", "--recording", metavar="FILE|-", help="Of a recording, or - for stdin; not of the cluster."),
     ] = None,
     namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Only this namespace.")] = None,
-    output: Annotated[str, typer.Option("-o", "--output", metavar="table|json", help="Form of the output.")] = "table",
+    output: Annotated[Form, typer.Option("-o", "--output", help="Form of the output.")] = Form.TABLE,
     config: Config = None,
     servers: Servers = None,
     assignments: Assignments = None,
@@ -223,7 +239,8 @@ def explain(
     """Tell the story of one workload: when it was marked absent, why, and which resourceVersion says so.
 
     The log is folded by the processor's own rules, and nothing is written. Rules are those of `muster processor`: give
-    the same --config or --set. A TIME is in UTC where it says no zone, and 03:12 is all of the newest such minute.
+    the same --config or --set. A TIME is in UTC where it says no zone, and 03:12 is all of that minute, of the last day
+    of the log or recording. What is read from stdin is kept in the temporary folder meanwhile: it is read twice.
 
     For example:
 
@@ -240,23 +257,29 @@ def explain(
 
     from services.cli.explain import Question
     from services.cli.explain import explain as tell
-    from services.cli.moments import moment
     from services.cli.naming import Asked
     from services.cli.options import settings_of
     from services.cli.printing import faults_told
     from services.cli.trusting import bundles_of
     from services.processor.settings import ProcessorSettings
+    from services.replay.moments import moment
+    from services.runtime import shutdown
 
-    if output not in {"table", "json"}:
-        raise typer.BadParameter(f"-o {output}: expected one of table, json")
     try:
-        until = moment(at, datetime.now(UTC)) if at is not None else None
+        if at is not None:
+            moment(at, datetime.now(UTC))  # of which day it is, only the log will say
     except ValueError as fault:
         raise typer.BadParameter(f"--at {fault}") from None
     settings = settings_of(ProcessorSettings, "explain", config, servers, assignments)
-    question = Question(Asked(workload, namespace), until, recording, bundles_of(bundle, settings))
+    question = Question(Asked(workload, namespace), at, recording, bundles_of(bundle, settings))
+    codes: list[int] = []
+
+    async def run(stopping: asyncio.Event) -> None:
+        codes.append(await tell(settings, question, stopping, as_json=output is Form.JSON))
+
     with faults_told():
-        asyncio.run(tell(settings, question, as_json=output == "json"))
+        shutdown.run(run)
+    raise typer.Exit(codes[0])
 
 
 @app.command(epilog="Exit codes: 0 everything was shown and is so; 1 something was not as the tour promises.")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli.moments import duration
 from services.cli.options import EXIT_USAGE
 from services.identity.issuing import Mint, machine, subject
+from services.replay.moments import duration
 from services.runtime.config import ConfigError
 
 TRUST = "trust.json"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from schemas.message import rfc3339
 from schemas.topics import EVENTS
 from services.cli.beginnings import behind, own_snapshot, restore, snapshot_of
 from services.cli.options import EXIT_USAGE
@@ -58,11 +59,16 @@ class Beginning:
 
 @asynccontextmanager
 async def begun_from(wanted: Range, settings: ProcessorSettings, stopping: asyncio.Event) -> AsyncIterator[Beginning]:
-    """Open what is to be folded. Raises ``SnapshotError``, ``RecordingError``, ``StoppedError``, OSError."""
+    """Open what is to be folded.
+
+    Raises ``SelectionError``, ``SnapshotError``, ``RecordingError``, ``StoppedError``, OSError.
+    """
     async with AsyncExitStack() as stack:
         snapshot = await unless_stopped(snapshot_of(wanted.start, wanted.shown, settings.kafka), stopping)
         opening = source(wanted.where, settings.kafka, EVENTS, behind(wanted.folded, snapshot))
         found = await unless_stopped(stack.enter_async_context(opening), stopping)
+        for selection in (wanted.folded, wanted.shown):
+            found.check(EVENTS, selection)
         snapshot = snapshot or own_snapshot(found, wanted.folded)
         yield Beginning(found, snapshot, *rules_of(found, snapshot, settings))
 
@@ -77,6 +83,13 @@ def unfinished(found: Source, stopping: asyncio.Event) -> list[str]:
     if stopping.is_set():
         notes.append("interrupted: what follows is of a part")
     return notes
+
+
+async def nothing_words(found: Source, topic: str = EVENTS) -> str:
+    """Say that nothing was found, and where there is something; nothing more can be read of the source then."""
+    reach = await found.reach(topic)
+    spans = f"; the log spans {rfc3339(reach.first)} to {rfc3339(reach.last)}" if reach and reach.first else ""
+    return f"nothing in the range or selection{spans}"
 
 
 def rules_of(found: Source, snapshot: Snapshot | None, settings: ProcessorSettings) -> tuple[Rules, str]:

@@ -1,5 +1,6 @@
 """Options that the services' commands share, and how they become settings."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,22 @@ EXIT_WRONG = 1
 """What was looked at is not as it should be."""
 EXIT_USAGE = 2
 """The command line or the configuration cannot be used."""
+
+
+class Output(StrEnum):
+    """Forms of output."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+
+
+class Form(StrEnum):
+    """Forms of output that know no wide one."""
+
+    TABLE = "table"
+    JSON = "json"
+
 
 Config = Annotated[
     Path | None,

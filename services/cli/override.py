@@ -1,6 +1,7 @@
 """``muster override``: an operator's order, appended to the log like everything else that happens."""
 
 import asyncio
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -17,17 +18,25 @@ from services.runtime.kafka import answered, close, partition_count, producer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-RELEASE = "release-removals"
-ACTIONS = {
-    "release-brake": OverrideAction.RELEASE_BRAKE,
-    "hold-removals": OverrideAction.HOLD_REMOVALS,
-    "resume-removals": OverrideAction.RESUME_REMOVALS,
-}
+
+class Action(StrEnum):
+    """What can be ordered, as it is typed."""
+
+    RELEASE_BRAKE = "release-brake"
+    HOLD_REMOVALS = "hold-removals"
+    RESUME_REMOVALS = "resume-removals"
+    RELEASE_REMOVALS = "release-removals"
+    """Of the sink, not of the roll call: it is no record of the log (ADR 0016)."""
+
+    @property
+    def order(self) -> OverrideAction:
+        """The same on the wire."""
+        return OverrideAction[self.name]
 
 
 @app.command(epilog="Exit codes: 0 written; 1 not agreed to, nothing was written; 2 wrong usage, or nobody to ask.")
 def override(
-    action: Annotated[str, typer.Argument(metavar="|".join((*ACTIONS, RELEASE)), help="What to order.")],
+    action: Annotated[Action, typer.Argument(metavar="|".join(Action), help="What to order.")],
     why: Why,
     group: Annotated[
         str | None, typer.Option("--group", metavar="NAMESPACE/GROUP", help="Only workloads of this group.")
@@ -67,28 +76,26 @@ def override(
 
       muster override release-brake --partition 3 --why "datacenter b is really gone"
     """
-    if action not in {*ACTIONS, RELEASE}:
-        raise typer.BadParameter(f"{action}: expected one of {', '.join((*ACTIONS, RELEASE))}")
     if sum(map(bool, (group, partitions, everything))) != 1:
         raise typer.BadParameter("give one of --group, --partition and --all")
     if group is not None:
-        _check(group, ACTIONS[action])
+        _check(group, action)
     who, why = signed(who, why)
     kafka = settings_of(ServiceSettings, "override", config, servers, assignments).kafka
-    if action == RELEASE:
+    if action is Action.RELEASE_REMOVALS:
         if not everything:
             raise typer.BadParameter("the whole fleet is doubted or none of it: release-removals is for --all")
         length = release.lasting(lasting or "1h")
         asyncio.run(release.write(kafka, Release(who=who, why=why, for_seconds=int(length.total_seconds())), yes=yes))
         return
     if lasting is not None:
-        raise typer.BadParameter(f"--for is for {RELEASE}: what is ordered of the roll call stands until it is lifted")
-    order = Override(action=ACTIONS[action], who=who, why=why, scope=group)
+        raise typer.BadParameter(f"--for is for {Action.RELEASE_REMOVALS}: other orders stand until they are lifted")
+    order = Override(action=action.order, who=who, why=why, scope=group)
     asyncio.run(_write(kafka, order, partitions, yes=yes))
 
 
-def _check(group: str, action: OverrideAction) -> None:
-    if action is OverrideAction.RELEASE_BRAKE:
+def _check(group: str, action: Action) -> None:
+    if action is Action.RELEASE_BRAKE:
         raise typer.BadParameter("a brake is of a whole partition: release it with --partition or --all")
     namespace, slash, name = group.partition("/")
     fault = WorkloadKey(namespace, name, "any").fault() if slash else "expected NAMESPACE/GROUP"

@@ -42,6 +42,7 @@ def faults_told() -> Iterator[None]:
     from services.processor.core.trust import NoTrustError
     from services.replay.cluster import LogChangedError
     from services.replay.recording import RecordingError
+    from services.replay.selection import SelectionError
     from services.replay.snapshots import SnapshotError
     from services.replay.source import StoppedError
 
@@ -52,10 +53,14 @@ def faults_told() -> Iterator[None]:
         # Python would complain once more at its end: there is nobody left to tell.
         sys.stdout = None
         raise typer.Exit(EXIT_NO_READER) from None
-    except (RecordingError, LogChangedError, SnapshotError, NoKubernetesError, OSError) as error:
+    except OSError as error:
+        words = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else error
+        typer.echo(f"Error: {words}", err=True)
+        raise typer.Exit(EXIT_WRONG) from None
+    except (RecordingError, LogChangedError, SnapshotError, NoKubernetesError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
-    except (UnknownBundleError, NoTrustError) as error:
+    except (SelectionError, UnknownBundleError, NoTrustError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
     except (KeyboardInterrupt, StoppedError):
@@ -73,8 +78,7 @@ class EventPrinter:
 
     def __init__(self, output: EventOutput) -> None:
         self.output = output
-        if output is EventOutput.TABLE:
-            self._write(cells_line(EVENT_HEAD, _WIDTHS))
+        self._headed = False
 
     def record(self, topic: str, partition: int, record: Appended) -> None:
         """Print one record, whatever it holds."""
@@ -88,6 +92,9 @@ class EventPrinter:
                 line = line[:-1] + b',"rejected":' + shortest(event._asdict()) + b"}"
             self._write(line + b"\n")
         else:
+            if not self._headed:  # not before there is a record: what cannot be read has none
+                self._headed = True
+                self._write(cells_line(EVENT_HEAD, _WIDTHS))
             self._write(cells_line(_cells(partition, record, event), _WIDTHS))
 
     def gap(self, gap: Gap) -> None:

@@ -14,8 +14,9 @@ AFTER_S = 2.0
 class Meter:
     """Shows how far something is; nothing at all where stderr is no terminal."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, after_s: float = AFTER_S) -> None:
         self._what = what
+        self._after_s = after_s
         self._begun = time.monotonic()
         self._bar: Progress | None = None
 
@@ -34,7 +35,7 @@ class Meter:
 
     def __call__(self, done: int, total: int | None) -> None:
         """Show that ``done`` of ``total`` are behind us; None: nobody knows of how many."""
-        if not sys.stderr.isatty() or time.monotonic() - self._begun < AFTER_S:
+        if not sys.stderr.isatty() or time.monotonic() - self._begun < self._after_s:
             return
         from rich.console import Console
         from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn

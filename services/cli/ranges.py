@@ -1,19 +1,27 @@
 """The options by which commands choose a part of the log, and what they become."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from schemas.topics import EVENTS
+from services.cli.printing import faults_told
+from services.replay.aside import waits
 from services.replay.labels import LabelError, Labels, labels, parts
-from services.replay.selection import FIELDS, Filter, Selection, SelectionError, bound, terms
+from services.replay.moments import Reach
+from services.replay.places import bound
+from services.replay.reach import recorded
+from services.replay.selection import FIELDS, Filter, Selection, SelectionError, terms
 
 From = Annotated[
     str | None,
     typer.Option(
         "--from",
         metavar="PLACE",
-        help="Begin here: an offset, partition:offset,…, an RFC 3339 time, 15m (ago), or beginning.",
+        help="Begin here: an offset, partition:offset,…, a time (RFC 3339, or 03:12 in UTC), 15m (before the end), or "
+        "beginning.",
     ),
 ]
 To = Annotated[str | None, typer.Option("--to", metavar="PLACE", help="End before here; the same forms, or end.")]
@@ -27,7 +35,8 @@ Terms = Annotated[
         "-l",
         "--selector",
         metavar="NAME=VALUE,…",
-        help="Only records where all hold (also !=): key, workload, group, namespace, session, type, partition.",
+        help="Only records where all hold (also !=): key, workload, group, namespace, session, type, partition. Not "
+        "every record tells its workload's labels: replay and events choose by these.",
     ),
 ]
 
@@ -42,6 +51,26 @@ Selector = Annotated[
         "namespace, partition; write label:group for a label of such a name.",
     ),
 ]
+EventSelector = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-l",
+        "--selector",
+        metavar="NAME=VALUE,…",
+        help="As in kubectl: labels of the workload (=, !=, in, notin, NAME, !NAME), as it told them last in what is "
+        "read. Besides: key, workload, group, namespace, session, type, partition; write label:type for a label so "
+        "named.",
+    ),
+]
+LabelSelector = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-l",
+        "--selector",
+        metavar="NAME=VALUE,…",
+        help="As in kubectl: labels of the workload (=, !=, in, notin, NAME, !NAME).",
+    ),
+]
 _LABEL = "label:"
 
 
@@ -51,8 +80,13 @@ def separated(selectors: list[str] | None) -> tuple[list[str], Labels]:
     for part in parts(selectors or []):
         name, sign, _ = part.partition("=")
         named[bool(sign) and name.rstrip("!").strip() in FIELDS].append(part.removeprefix(_LABEL))
+    return named[True], labelled(named[False])
+
+
+def labelled(selectors: list[str] | None) -> Labels:
+    """Return the labels of ``-l``; or end the command with exit code 2."""
     try:
-        return named[True], labels(named[False])
+        return labels(parts(selectors or []))
     except LabelError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -63,15 +97,36 @@ def selected(
     partitions: list[int] | None = None,
     namespace: str | None = None,
     selectors: list[str] | None = None,
+    where: Path | None = None,
+    topic: str = EVENTS,
 ) -> Selection:
-    """Return what the options select, or end the command with exit code 2."""
-    now = datetime.now(UTC)
+    """Return what the options select of a topic in ``where`` (None: the cluster), or end the command.
+
+    With exit code 2 where they cannot be understood, with 1 where a time depends on a recording that cannot be read.
+    """
+
+    def reach() -> Reach:
+        return _reach(where, topic)
+
     try:
         return Selection(
-            start=bound(start, now) if start else None,
-            end=bound(end, now) if end else None,
+            start=bound(start, reach) if start else None,
+            end=bound(end, reach) if end else None,
             partitions=frozenset(partitions) if partitions else None,
             filter=Filter(namespace, terms(selectors or [])),
         )
     except SelectionError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _reach(where: Path | None, topic: str) -> Reach:
+    """Return how far the log reaches of which times like 15m and 03:12 are. Raises ``SelectionError``."""
+    if where is None:
+        return Reach(datetime.now(UTC))
+    if waits(where):
+        raise SelectionError(f"{where} says only at its end how far it reaches: write the day too, 2026-11-23T03:12")
+    with faults_told():
+        found = recorded(where, topic)
+    if found is None:
+        raise SelectionError(f"{where} has no records of {topic}: there is no end from which to count times")
+    return found

@@ -11,7 +11,7 @@ import typer
 from services.cli.beginnings import save
 from services.cli.comparison import Compared, Comparison, comparison
 from services.cli.emission import Emission
-from services.cli.opening import Range, begun_from, unfinished
+from services.cli.opening import Range, begun_from, nothing_words, unfinished
 from services.cli.options import EXIT_WRONG
 from services.cli.printing import EXIT_INTERRUPTED
 from services.cli.progress import Meter
@@ -36,6 +36,11 @@ class Wanted:
     emission: Emission
     save: Path | None
 
+    @property
+    def asserts(self) -> bool:
+        """Whether something is held against what is seen: a check that saw nothing must not pass."""
+        return bool(self.fail_on) or self.expected is not None or self.compare is not None
+
 
 async def refolded(wanted: Wanted, settings: ProcessorSettings, printer: Printer, stopping: asyncio.Event) -> int:
     """Fold, and print what comes of it; return the exit code."""
@@ -44,19 +49,27 @@ async def refolded(wanted: Wanted, settings: ProcessorSettings, printer: Printer
         if wanted.compare:
             live = await unless_stopped(comparison(wanted.compare, found.cluster, settings.kafka), stopping)
         refold = beginning.refold(beginning.rules, trust_in(wanted.range.bundles, found.header))
-        tally = await _folded(found, refold, wanted, printer, live, stopping)
+        shows = Shown(wanted.range.shown, wanted.range.labels)
+        tally = await _folded(found, refold, wanted, printer, live, shows, stopping)
+        nothing = not stopping.is_set() and shows.nothing(refold)
+        if nothing and live is not None and not wanted.fail_on and wanted.expected is None:
+            nothing = not live.knows(refold)  # WARs have labels of their own
+        empty = await nothing_words(found) if nothing else None
     began = "; ".join(begun(refold)) or "nothing was there"
-    notes = [f"folded {found.name} by {beginning.whose}; {began}", *cannot_know(refold)]
-    notes += [*beginning.notes, *unfinished(found, stopping)]
+    folded = f"folded {found.name} by {beginning.whose}; {began}"
+    doubts = [*cannot_know(refold), *beginning.notes, *unfinished(found, stopping)]
     if wanted.save is not None:
         save(wanted.save, refold, found, beginning.rules)
-    printer.summary(summary(refold, tally), notes)
+    printer.summary(summary(refold, tally, interrupted=stopping.is_set(), complete=found.complete), folded, doubts)
     wanted.emission.replayed(found, refold, to_its_end=found.live is not None and wanted.range.folded.end is None)
     wrong = failures(wanted.fail_on, refold, tally)
     if wanted.expected is not None:
         wrong += unexpected(wanted.expected, refold)
     if live is not None and not stopping.is_set():
         wrong += live.told(refold)
+    if empty is not None:
+        typer.echo(empty, err=True)
+        wrong += ["nothing was looked at"] if wanted.asserts else []
     for line in wrong:
         typer.echo(f"FAILED {line}", err=True)
     return EXIT_INTERRUPTED if stopping.is_set() else EXIT_WRONG if wrong else 0
@@ -68,15 +81,19 @@ async def _folded(
     wanted: Wanted,
     printer: Printer,
     live: Comparison | None,
+    shows: Shown,
     stopping: asyncio.Event,
 ) -> Tally:
-    tally, done, shows = Tally(), 0, Shown(wanted.range.shown, wanted.range.labels)
+    tally, done = Tally(), 0
     with Meter("replaying") as meter:
         async for item in until(found.items(), stopping):
+            shows.look(item)
+            if live is not None:
+                live.look(item)
             for happening in refold.take(item):
                 if live is not None:
-                    live.take(happening)
-                if shows.takes(happening):
+                    live.take(happening, item)
+                if shows.takes(happening, refold):
                     meter.hide()
                     tally.take(happening)
                     wanted.emission.take(happening)

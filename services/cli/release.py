@@ -8,7 +8,7 @@ from schemas.names import CONTROL_KEY
 from schemas.removals import LONGEST_RESTORE, Release
 from schemas.topics import RESTORES
 from services.cli.asking import agreed
-from services.cli.moments import duration
+from services.replay.moments import duration
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import answered, close, producer
 

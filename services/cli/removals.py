@@ -10,19 +10,24 @@ import typer
 from schemas.message import rfc3339
 from schemas.names import WorkloadKey
 from schemas.topics import REMOVALS_KEPT_DAYS
-from services.cli.options import Assignments, Config, Servers, settings_of
+from services.cli.options import Assignments, Config, Output, Servers, settings_of
+from services.cli.printing import faults_told
+from services.cli.ranges import LabelSelector, labelled
 from services.cli.removed import HEAD, WIDE, Removed
-from services.cli.status import Output
 from services.cli.table import table
 from services.runtime.config import ServiceSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command(epilog="Exit codes: 0 shown, also where nobody was removed; 2 wrong usage.")
+@app.command(
+    epilog="Exit codes: 0 shown, also where nobody was removed; 2 wrong usage; 130 interrupted; 141 whoever read "
+    "stdout left."
+)
 def removals(
     namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Only this namespace.")] = None,
     all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces", help="All namespaces (default).")] = False,
+    selectors: LabelSelector = None,
     output: Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")] = Output.TABLE,
     servers: Servers = None,
     config: Config = None,
@@ -34,25 +39,31 @@ def removals(
 
     For example:
 
-      muster removals -n bookinfo -o wide
+      muster removals -n bookinfo -l version=v5 -o wide
 
       muster removals -o json | jq -r '.[] | select(.state == "removed") | .removal.name'
     """
     if all_namespaces and namespace:
         raise typer.BadParameter("give one of -n and -A")
+    chosen = labelled(selectors)
     kafka = settings_of(ServiceSettings, "removals", config, servers, assignments).kafka
     removed = Removed()
-    asyncio.run(removed.read(kafka))
+    with faults_told():
+        asyncio.run(removed.read(kafka))
+    where = f"in {namespace or 'any'} namespace{' with these labels' if selectors else ''}"
+    with faults_told():
+        _show(removed, removed.chosen(namespace, chosen), output, where)
+
+
+def _show(removed: Removed, keys: list[WorkloadKey], output: Output, where: str) -> None:
     now = datetime.now(UTC)
-    keys = removed.chosen(namespace)
     if output is Output.JSON:
         typer.echo(json.dumps([_plain(removed, key, now) for key in keys], indent=2, ensure_ascii=False))
     elif keys:
         wide = output is Output.WIDE
         typer.echo("\n".join(table((*HEAD, *WIDE) if wide else HEAD, removed.rows(keys, now, wide=wide))))
     else:
-        where = namespace or "any"
-        typer.echo(f"Nobody was removed in {where} namespace in the last {REMOVALS_KEPT_DAYS} days.", err=True)
+        typer.echo(f"Nobody was removed {where} in the last {REMOVALS_KEPT_DAYS} days.", err=True)
     if removed.unreadable:
         typer.echo(f"{removed.unreadable} records of removals and restores could not be read", err=True)
 

@@ -12,6 +12,7 @@ from schemas.removals import Removal, Restore
 from schemas.topics import REMOVALS, RESTORES, WORKLOADS
 from schemas.workloads import Presence, Workload
 from services.cli.table import age
+from services.replay.labels import Labels
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import close, read_to_end, reader
 from services.sink.core.undo import Restored, in_force
@@ -84,9 +85,13 @@ class Removed:
         was = "" if in_force(restored, self.states.get(key), now) else "was "
         return f"{was}restored until {rfc3339(restored.until)} by {restored.order.who}"
 
-    def chosen(self, namespace: str | None) -> list[WorkloadKey]:
-        """Return who was removed in a namespace (None: any), the newest removal first."""
-        keys = [key for key in self.removals if namespace in (None, key.namespace)]
+    def chosen(self, namespace: str | None, labels: Labels) -> list[WorkloadKey]:
+        """Return who was removed in a namespace (None: any) and had these labels, the newest removal first."""
+        keys = [
+            key
+            for key, removal in self.removals.items()
+            if namespace in (None, key.namespace) and labels.match(removal.spec.registration.workload.labels)
+        ]
         return sorted(keys, key=lambda key: self.removals[key].removed_at, reverse=True)
 
     def rows(self, keys: Iterable[WorkloadKey], now: datetime, *, wide: bool) -> list[tuple[str, ...]]:

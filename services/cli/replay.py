@@ -13,11 +13,11 @@ from services.cli.comparison import Against, Compared
 from services.cli.emission import EmitTo, EmitWhy, emission_of
 from services.cli.kubectl import Context, Kubeconfig
 from services.cli.opening import Range
-from services.cli.options import Assignments, Config, Servers, settings_of
+from services.cli.options import Assignments, Config, Output, Servers, settings_of
 from services.cli.printing import faults_told
 from services.cli.ranges import From, Namespace, Partitions, Selector, To, selected, separated
 from services.cli.refolding import Wanted, refolded
-from services.cli.replaying import Output, Printer
+from services.cli.replaying import Printer
 from services.cli.supposition import WhatIf, supposition_of
 from services.cli.trusting import Bundles, bundles_of
 from services.cli.what_if import supposed
@@ -35,7 +35,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 )
 def replay(
     where: Annotated[
-        Path | None, typer.Argument(metavar="[FILE|-]", help="A recording, or - for stdin; without it, the cluster.")
+        Path | None, typer.Argument(metavar="FILE|-", help="A recording, or - for stdin; without it, the cluster.")
     ] = None,
     start: From = None,
     end: To = None,
@@ -69,7 +69,8 @@ def replay(
         Against | None,
         typer.Option(
             "--compare",
-            help="Compare the states with muster.workloads (topic), the WARs in Kubernetes (kube), or both.",
+            help="Compare the states with muster.workloads (topic), the WARs in Kubernetes (kube), or both (live); "
+            "transitions are printed only with -o wide or -o json then.",
         ),
     ] = None,
     kubeconfig: Kubeconfig = None,
@@ -104,7 +105,7 @@ def replay(
 
       muster replay night.jsonl.zst --fail-on removal --fail-on uncertain
 
-      muster replay --compare live -n bookinfo -l version=v5 --context production >/dev/null
+      muster replay --compare live -n bookinfo -l version=v5 --context production
 
       muster replay -l workload=jwt-corp--ann --emit muster.workloads --why "it was lost there"
     """
@@ -112,11 +113,11 @@ def replay(
     if supposition is not None and (fail_on or expect or against or emit or save_snapshot):
         raise typer.BadParameter("--what-if tells of what was not: nothing can be asserted, compared, kept or emitted")
     named, labels = separated(selectors)
-    shown = selected(start, end, partitions, namespace, named)
+    shown = selected(start, end, partitions, namespace, named, where)
     for term in shown.filter.terms:
         if term.name in {"type", "session"}:
             raise typer.BadParameter(f"-l {term.name}: transitions are chosen by key, workload, group or partition")
-    folded = selected(fold_from, end, partitions)
+    folded = selected(fold_from, end, partitions, where=where)
     settings = settings_of(ProcessorSettings, "replay", config, servers, assignments)
     if save_snapshot is not None and save_snapshot.exists():
         raise typer.BadParameter(f"--save-snapshot {save_snapshot} exists: give another name")
@@ -131,7 +132,7 @@ def replay(
         compare=Compared(against, shown.filter, labels, kubeconfig, context) if against else None,
         emission=emission_of(emit, who, why),
     )
-    printer = Printer(output)
+    printer = Printer(output, brief=against is not None and output is Output.TABLE)
     codes: list[int] = []
 
     async def run(stopping: asyncio.Event) -> None:

@@ -2,42 +2,42 @@
 
 import json
 import sys
-from enum import StrEnum
+from shutil import get_terminal_size
 from typing import Any
 
 import typer
 
 from schemas.names import parse_key
+from services.cli.colour import painted
+from services.cli.columns import HEAD, WIDTHS, Columns, fitted
+from services.cli.options import Output
 from services.cli.printing import cells_line
 from services.replay.chunks import Gap
 from services.replay.lines import shortest, to_time
 from services.replay.refold import Happening, Noted, Transition
 from services.replay.summary import gap_words
 
-HEAD = ("TIME", "PLACE", "NAMESPACE", "WORKLOAD", "FROM", "TO", "REASON")
 WIDE = ("SESSION", "WINDOW", "MESSAGE")
-_WIDTHS = (24, 8, 10, 64, 9, 10, 26)
 _WIDE_WIDTHS = (36, 6, 0)
-
-
-class Output(StrEnum):
-    """Forms of output."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
 
 
 class Printer:
     """Prints happenings."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, brief: bool = False) -> None:
+        """``brief``: only what is doubtful is printed."""
         self._output = output
-        self._widths = (*_WIDTHS, *_WIDE_WIDTHS) if output is Output.WIDE else _WIDTHS
+        self._brief = brief
+        self._watched = sys.stdout.isatty()
+        self._columns = Columns((*WIDTHS, *_WIDE_WIDTHS) if output is Output.WIDE else WIDTHS)
+        if self._watched and output is Output.TABLE:
+            self._columns = fitted(get_terminal_size().columns)
         self._headed = output is Output.JSON
 
     def show(self, happening: Happening) -> None:
         """Print one."""
+        if self._brief:
+            return
         if self._output is Output.JSON:
             sys.stdout.buffer.write(shortest(fields(happening)) + b"\n")
             return
@@ -47,22 +47,29 @@ class Printer:
         if isinstance(happening, Gap):
             sys.stdout.buffer.write(f"--- {gap_words(happening)}\n".encode())
         elif isinstance(happening, Noted):
-            place = happening.place
-            words = f"{to_time(place.time_ms)}  {place.partition}:{place.offset}  {happening.kind}: {happening.words}"
-            sys.stdout.buffer.write(f"{words}\n".encode())
+            self._row(self._noted(happening))
         else:
             self._row(self._cells(happening))
 
-    def summary(self, told: dict[str, Any], notes: list[str]) -> None:
-        """Print the summary: as the last line of JSON, or in words on stderr."""
+    def summary(self, told: dict[str, Any], folded: str, doubts: list[str]) -> None:
+        """Print the summary: as the last line of JSON, or in words on stderr; whoever is brief has doubts too."""
         if self._output is Output.JSON:
             sys.stdout.buffer.write(json.dumps({"type": "summary", **told}).encode() + b"\n")
         sys.stdout.flush()
-        for line in [*notes, *_words(told)]:
+        for line in doubts if self._brief else [folded, *doubts, *_words(told)]:
             typer.echo(line, err=True)
 
     def _row(self, cells: tuple[str, ...]) -> None:
-        sys.stdout.buffer.write(cells_line(cells, self._widths))
+        line = cells_line(self._columns.cells(cells), self._columns.widths)
+        sys.stdout.buffer.write(painted([line.decode().rstrip("\n")]).encode() if self._watched else line)
+
+    def _noted(self, told: Noted) -> tuple[str, ...]:
+        where = (str(to_time(told.place.time_ms)), f"{told.place.partition}:{told.place.offset}", "-")
+        if self._output is Output.WIDE:
+            return (*where, "-", "-", "-", str(told.kind), "-", "-", told.words)
+        # Where there is no room for reasons, the words stand where a name would.
+        words = f"{told.kind}: {told.words}"
+        return (*where, "-" if len(self._columns.widths) == len(HEAD) else words, "-", "-", words)
 
     def _cells(self, told: Transition) -> tuple[str, ...]:
         key, state = parse_key(told.key), told.state

@@ -10,10 +10,10 @@ from schemas.names import WorkloadKey
 from schemas.removals import LONGEST_RESTORE, Restore
 from schemas.topics import RESTORES
 from services.cli.asking import Who, Why, Yes, agreed, signed
-from services.cli.moments import duration
 from services.cli.naming import AmbiguousWorkloadError, Asked, NoSuchWorkloadError, chosen
 from services.cli.options import EXIT_USAGE, EXIT_WRONG, Assignments, Config, Servers, settings_of
 from services.cli.removed import Removed
+from services.replay.moments import duration
 from services.runtime.config import KafkaSettings, ServiceSettings
 from services.runtime.kafka import answered, close, producer
 

@@ -43,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the schemas.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the schemas.")]
 DEFAULT_FOLDER = Path("schemas/v1")
 
 

@@ -3,32 +3,31 @@
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiokafka import TopicPartition
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.topics import ACTIONS, EVENTS, REGISTRATIONS, REMOVALS, RESTORES, WORKLOADS
 from services.cli.opening import rules_of
+from services.cli.progress import Meter
 from services.cli.trusting import trust_in
 from services.identity.core.bundle import TrustBundle
 from services.processor.core.record import Appended
 from services.processor.core.rules import Rules
 from services.processor.core.trust import Trust
 from services.processor.settings import ProcessorSettings
-from services.replay.chunks import Gap
+from services.replay.aside import STDIN, rereadable
+from services.replay.chunks import Chunk, Gap
+from services.replay.moments import Reach
+from services.replay.reach import recorded
 from services.replay.recording import Header, RecordingError
 from services.replay.selection import Selection
 from services.replay.source import source
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import answered, close, partition_count, read_to_end, reader
 from services.runtime.topics import existing
-
-SILENT_S = 2.0
-"""Progress is shown of what takes longer, seconds."""
 
 
 class Shelf(Protocol):
@@ -42,6 +41,9 @@ class Shelf(Protocol):
 
     async def partitions(self) -> int:
         """Return how many partitions the log has."""
+
+    def reach(self) -> Reach:
+        """Return the times of which the log tells."""
 
     def rules(self) -> Rules:
         """Return the rules to fold by."""
@@ -69,6 +71,10 @@ class Cluster:
         """Ask Kafka."""
         return await partition_count(self._settings.kafka, EVENTS)
 
+    def reach(self) -> Reach:
+        """Return until now; how far it really comes shows when it is read."""
+        return Reach(datetime.now(UTC))
+
     def rules(self) -> Rules:
         """Return those of the settings."""
         return self._settings.rules.rules()
@@ -85,8 +91,9 @@ class Cluster:
 class Recorded:
     """A recording; each topic is read from the file anew."""
 
-    def __init__(self, file: Path, header: Header, settings: ProcessorSettings, rules: Rules) -> None:
+    def __init__(self, file: Path, name: str, header: Header, settings: ProcessorSettings, rules: Rules) -> None:
         self._file = file
+        self._name = name
         self._header = header
         self._settings = settings
         self._rules = rules
@@ -101,6 +108,12 @@ class Recorded:
         """Return what its header says."""
         return self._header.topic(EVENTS).partitions
 
+    def reach(self) -> Reach:
+        """Return from its first record to its last. Raises ``RecordingError`` where there is none."""
+        if (found := recorded(self._file, EVENTS)) is None:
+            raise RecordingError(f"{self._name} has no records of {EVENTS}: nothing is known of any time")
+        return found
+
     def rules(self) -> Rules:
         """Return the rules of the recording, unless others were given."""
         return self._rules
@@ -114,61 +127,55 @@ class Recorded:
 
         Of another topic, of which a partition is wanted, it is noted.
         """
-        async with source(self._file, self._settings.kafka, topic, Selection()) as found:
-            begun = False
-            async for item in found.items():
-                if partition not in {None, item.partition}:
-                    continue
-                if not isinstance(item, Gap):
-                    begun = True
-                    yield item.records
-                elif partition is not None and item.lost and begun:
-                    if topic != EVENTS:
-                        self.notes = (*self.notes, item.words)
+        async with source(self._file, self._settings.kafka, topic, Selection(), self._name) as found:
+            begun, done = False, 0
+            with Meter(f"reading {topic}") as meter:
+                async for item in found.items():
+                    done += len(item.records) if isinstance(item, Chunk) else 0
+                    meter(done, found.total)
+                    if partition not in {None, item.partition}:
                         continue
-                    raise RecordingError(f"{item.words}: the story cannot be told across; --at TIME ends it before")
+                    if not isinstance(item, Gap):
+                        begun = True
+                        yield item.records
+                    elif partition is not None and item.lost and begun:
+                        self._lost(topic, item)
+
+    def _lost(self, topic: str, gap: Gap) -> None:
+        if topic == EVENTS:
+            raise RecordingError(f"{gap.words}: the story cannot be told across; --at TIME ends it before")
+        self.notes = (*self.notes, gap.words)
 
 
-async def shelf_of(file: Path | None, settings: ProcessorSettings) -> Shelf:
-    """Return where to read. Raises ``RecordingError``, OSError."""
-    if file is None:
-        return Cluster(settings)
-    async with source(file, settings.kafka, EVENTS, Selection()) as found:
-        if found.header is None:
-            raise RecordingError(f"{file}: bare lines do not say how many partitions there are; make a recording of it")
-        return Recorded(file, found.header, settings, rules_of(found, None, settings)[0])
+@asynccontextmanager
+async def shelf_of(where: Path | None, settings: ProcessorSettings) -> AsyncIterator[Shelf]:
+    """Open where to read. Raises ``RecordingError``, OSError."""
+    if where is None:
+        yield Cluster(settings)
+        return
+    name = "stdin" if where == STDIN else str(where)
+    async with rereadable(where, sys.stdin.buffer) as file:
+        async with source(file, settings.kafka, EVENTS, Selection(), name) as found:
+            if found.header is None:
+                raise RecordingError(
+                    f"{name}: bare lines do not say how many partitions there are; make a recording of it"
+                )
+            shelf = Recorded(file, name, found.header, settings, rules_of(found, None, settings)[0])
+        yield shelf
 
 
 async def _records(kafka: KafkaSettings, topic: str, partition: int | None) -> AsyncGenerator[Sequence[Appended], None]:
-    """Yield a topic, or a partition of it, from its beginning to its present end; show how far, where it takes long."""
+    """Yield a topic, or a partition of it, from its beginning to its present end."""
     consumer = await reader(kafka, topic, None if partition is None else [partition])
     try:
         places: list[TopicPartition] = list(consumer.assignment())
         begins = await answered(consumer.beginning_offsets, places, what=f"reading {topic}")
         ends = await answered(consumer.end_offsets, places, what=f"reading {topic}")
-        async with _progress(topic, sum(ends.values()) - sum(begins.values())) as advance:
+        done, total = 0, sum(ends.values()) - sum(begins.values())
+        with Meter(f"reading {topic}") as meter:
             async for chunk in read_to_end(consumer):
                 yield chunk
-                advance(len(chunk))
+                done += len(chunk)
+                meter(done, total)
     finally:
         await close(consumer)
-
-
-@asynccontextmanager
-async def _progress(topic: str, total: int) -> AsyncIterator[Any]:
-    """Show a bar on a terminal's stderr, once it has taken long enough for somebody to wonder."""
-    columns = (TextColumn("reading {task.description}"), BarColumn(), TextColumn("{task.completed:,} records"))
-    console = Console(stderr=True)
-    bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not sys.stderr.isatty())
-    task = bar.add_task(topic, total=total)
-    begun = monotonic()
-
-    def advance(records: int) -> None:
-        bar.advance(task, records)
-        if not bar.live.is_started and monotonic() - begun > SILENT_S:
-            bar.start()
-
-    try:
-        yield advance
-    finally:
-        bar.stop()

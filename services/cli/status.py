@@ -5,7 +5,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import typer
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from schemas.topics import WORKLOADS
 from services.cli.in_force import in_force
-from services.cli.options import EXIT_WRONG
+from services.cli.options import EXIT_WRONG, Output
 from services.cli.roster import HEAD, WIDE, Entry, Roster, cells, matching
 from services.cli.table import fitting, row, table
 from services.runtime.config import ServiceSettings
@@ -24,14 +23,6 @@ from services.runtime.kafka import read_to_end, reader
 
 _REDRAW_MS = 1000
 """A live table is drawn anew this often, milliseconds, for its AGE; changes show at once."""
-
-
-class Output(StrEnum):
-    """Forms of output."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
 
 
 class Selection(NamedTuple):

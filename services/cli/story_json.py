@@ -21,6 +21,7 @@ def document(told: Told) -> dict[str, Any]:
         "name": key.war_name,
         **key._asdict(),
         "at": rfc3339(told.until) if told.until is not None else None,
+        "complete": not told.interrupted,
         "log": {
             "topic": EVENTS,
             "partition": story.partition,

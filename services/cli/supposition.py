@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from schemas.credentials import Credential
 from schemas.events import RoleChecked
 from schemas.identity import Identity
+from schemas.message import complaint
 from services.cli.options import EXIT_USAGE
 from services.identity.core.bundle import TrustBundle
 from services.identity.core.roles import signed
@@ -53,7 +54,8 @@ class Supposition:
             return RulesSettings.model_validate({**asdict(those), **self.changes}).rules()
         except ValidationError as error:
             faults = "; ".join(
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)
+                f"{'.'.join(map(str, fault['loc'])) or 'the rules'}: {complaint(fault)}"
+                for fault in error.errors(include_url=False)
             )
             typer.echo(f"Error: --what-if {self.words}: {faults}", err=True)
             raise typer.Exit(EXIT_USAGE) from None

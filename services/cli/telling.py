@@ -9,11 +9,11 @@ from schemas.names import WorkloadKey
 from schemas.topics import EVENTS
 from schemas.workloads import Workload
 from services.cli.answers import Answer
-from services.cli.moments import milliseconds
 from services.cli.table import table
 from services.replay.core.chapters import Change, Note, Place, Session, Story, Stretch
 from services.replay.core.windows import MEANING, span
 from services.replay.core.words import machine
+from services.replay.moments import milliseconds
 
 HEAD = ("TIME", "OFFSET", "WINDOW", "RECORD", "WHAT")
 SESSIONS = ("SESSION", "ID", "MACHINE", "BEGUN", "ENDED")
@@ -30,6 +30,10 @@ class Told(NamedTuple):
     disagreement: str | None
     untold: str | None = None
     """What the sink wrote and nobody can tell."""
+    interrupted: bool = False
+    """The log was not read to where it was to be told."""
+    recorded: bool = False
+    """It is of a recording: what is since it ended, nobody knows."""
 
     @property
     def key(self) -> WorkloadKey:
@@ -63,13 +67,19 @@ def lines(told: Told) -> list[str]:
     text += table(HEAD, rows) if rows else ["(no record of it)"]
     if story.sessions:
         text += ["", *table(SESSIONS, [_session(session) for session in story.sessions])]
-    return [*text, "", "   ".join(f"{mark} {meaning}" for mark, meaning in MEANING.items())]
+    drawn = {
+        mark for part in story.telling if isinstance(part, Stretch) and part.picture for mark in part.picture.marks
+    }
+    legend = "   ".join(f"{mark} {meaning}" for mark, meaning in MEANING.items() if mark in drawn)
+    return [*text, "", legend] if legend else text
 
 
 def headline(told: Told) -> str:
     """Return its presence at the end of the story, and why."""
     story, why = told.story, told.story.why
-    at = f"At {rfc3339(told.until)} it was" if told.until is not None else "It is"
+    at = "When the recording ends it is" if told.recorded else "It is"
+    if told.until is not None:
+        at = f"At {rfc3339(told.until)} it was"
     if why is None and story.start is not None and (story.reached is None or not story.whole):
         return f"{at} not to be known from the log."
     if why is None:
@@ -98,6 +108,8 @@ def _frame(story: Story) -> list[str]:
 
 def _doubts(told: Told) -> list[str]:
     story, doubts = told.story, []
+    if told.interrupted:
+        doubts.append("Interrupted: what came later was not read.")
     if not story.whole and story.start is not None:
         doubts.append(
             f"The log begins at offset {story.start.offset}, {_time(story.start)}; what was before is gone: "

@@ -3,13 +3,12 @@
 import asyncio
 import json
 from collections.abc import Coroutine, Sequence
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from schemas.topics import DEFAULT_PARTITIONS, DEFAULT_RETENTION_DAYS
-from services.cli.options import EXIT_WRONG, Assignments, Config, Servers, settings_of
+from services.cli.options import EXIT_WRONG, Assignments, Config, Form, Servers, settings_of
 from services.runtime.config import ServiceSettings
 from services.runtime.topic_differences import TopicResult, explained
 from services.runtime.topics import TopicRefusedError, apply, check
@@ -24,14 +23,7 @@ app = typer.Typer(
 _EXIT_CODES = "Exit codes: 0 all fine; 1 a topic is missing, differs or is refused (each is listed); 2 wrong usage."
 
 
-class Output(StrEnum):
-    """Forms of output."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")]
+OutputOption = Annotated[Form, typer.Option("-o", "--output", help="Form of the output.")]
 
 
 @app.command("apply", epilog=_EXIT_CODES)
@@ -45,7 +37,7 @@ def apply_command(
     replication_factor: Annotated[
         int, typer.Option(min=1, help="Replicas of each new partition; 3 in production.")
     ] = 1,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Form.TABLE,
     servers: Servers = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -68,7 +60,7 @@ def check_command(
         int | None, typer.Option(min=1, help="Expected partitions. [default: those of muster.events]")
     ] = None,
     retention_days: Annotated[int | None, typer.Option(min=1, help="Expected retention. [default: any]")] = None,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Form.TABLE,
     servers: Servers = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -85,13 +77,13 @@ def check_command(
     _finish(check(kafka, partitions, retention_days), output)
 
 
-def _finish(looking: Coroutine[Any, Any, list[TopicResult]], output: Output) -> None:
+def _finish(looking: Coroutine[Any, Any, list[TopicResult]], output: Form) -> None:
     try:
         results = asyncio.run(looking)
     except TopicRefusedError as error:
         typer.echo(f"Kafka refused: {error}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
-    if output is Output.JSON:
+    if output is Form.JSON:
         typer.echo(
             json.dumps([{**one._asdict(), "differences": [d._asdict() for d in one.differences]} for one in results])
         )

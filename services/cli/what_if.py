@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import typer
 
-from services.cli.differing import show
-from services.cli.opening import Beginning, Range, begun_from, unfinished
+from services.cli.differing import Ended, show
+from services.cli.opening import Beginning, Range, begun_from, nothing_words, unfinished
+from services.cli.options import Output
 from services.cli.printing import EXIT_INTERRUPTED
 from services.cli.progress import Meter
-from services.cli.replaying import Output
 from services.cli.shown import Shown
 from services.cli.supposition import Supposition
 from services.cli.trusting import trust_in
@@ -33,7 +33,7 @@ class _Courses:
 
     def take(self, which: int, refold: Refold, one: Transition) -> None:
         course = (self.was, self.would)[which]
-        if one.state is not None and self.shown[which].takes(one):
+        if one.state is not None and self.shown[which].takes(one, refold):
             place = one.place
             told = (one.key, one.state, place.offset, place.time_ms, heard(refold, one))
             course.take(*told, certain=one.certain)
@@ -57,6 +57,7 @@ async def supposed(
         done = 0
         with Meter("supposing") as meter:
             async for item in until(found.items(), stopping):
+                courses.shown[0].look(item)
                 for one in was.take(item):
                     if isinstance(one, Transition):
                         courses.take(0, was, one)
@@ -66,11 +67,14 @@ async def supposed(
                 meter(done, found.total)
         for one in supposing.end():
             courses.take(1, supposing.refold, one)
+        empty = await nothing_words(found) if courses.shown[0].nothing(was) and not stopping.is_set() else None
     last = {key: at for one in supposing.refold.standings.values() for key, at in (one.heard or {}).items()}
     told = list(differences(courses.was, courses.would, last))
     both = {"was": courses.was, "wouldBe": courses.would}
-    show(both, told, what.words, output, certain=not any(one.doubts for one in was.standings.values()))
-    for line in _notes(beginning, was, what, stopping):
+    certain = not stopping.is_set() and not any(one.doubts for one in was.standings.values())
+    ended = Ended(certain=certain, interrupted=stopping.is_set(), complete=found.complete)
+    show(both, told, what.words, output, ended)
+    for line in [*_notes(beginning, was, what, stopping), *([empty] if empty else [])]:
         typer.echo(line, err=True)
     return EXIT_INTERRUPTED if stopping.is_set() else 0
 

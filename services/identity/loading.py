@@ -15,6 +15,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from schemas.message import complaint
 from services.identity.core import ec2, jws, paths, signatures
 from services.identity.core.bundle import Certificate, Ec2Method, Issuer, IssuerKind, TrustBundle
 from services.identity.core.verdict import RefusedError
@@ -99,7 +100,7 @@ def _text(file: Path) -> str:
     except OSError as cause:
         raise BundleError(f"{file}: {cause.strerror}") from cause
     except UnicodeDecodeError as cause:
-        raise BundleError(f"{file}: not text: {cause}") from cause
+        raise BundleError(f"{file}: not text") from cause
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -126,10 +127,11 @@ def _parsed(file: Path, text: str) -> TrustBundle:
     try:
         return TrustBundle.model_validate_json(text)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
+        told = error.errors(include_url=False, include_input=False)
+        if any(fault["type"] == "json_invalid" for fault in told):
+            words = "not JSON: a trust bundle is a folder, or one file as muster identity bundle show prints it"
+            raise BundleError(f"{file}: {words}") from error
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'the bundle'}: {complaint(fault)}" for fault in told)
         raise BundleError(f"{file}: {faults}") from error
 
 

@@ -4,7 +4,7 @@ Every row says of which record it tells. The rows of records before an offset ar
 compaction has left them: what it took is said to be unknown, never guessed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from schemas.topics import PRESENCE_CHANGELOG
 from services.processor.changelog import Changelog, revision_of
@@ -45,14 +45,22 @@ class _Past:
         return part_from(partition, self.rows.rows(), [words] if lost else [])
 
 
-async def changelog_snapshot(settings: KafkaSettings, before: Mapping[int, int | None]) -> Snapshot:
+async def changelog_snapshot(
+    settings: KafkaSettings,
+    before: Mapping[int, int | None],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Snapshot:
     """Return the state before an offset of each partition; before None: all that is durable.
 
-    Raises ``SnapshotError`` where compaction took it, or where somebody else wrote into the changelog.
+    ``progress`` is told how many offsets were read, of how many. Raises ``SnapshotError`` where compaction took it, or
+    where somebody else wrote into the changelog.
     """
     pasts = {number: _Past(offset) for number, offset in before.items()}
     async with opened(settings, PRESENCE_CHANGELOG, Selection()) as live:
+        done = 0
         async for item in live.items():
+            done += len(item.records) if isinstance(item, Chunk) else item.end - item.start
+            progress(done, live.total)
             past = pasts.get(item.partition)
             if past is None:
                 continue

@@ -13,13 +13,18 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import murmur2
 
+from schemas.message import instant
 from services.replay.chunks import Chunk, Gap, Item, Why
 from services.replay.merging import Merge
+from services.replay.moments import Reach
 from services.replay.selection import Bound, Selection
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import answered, close, reader, started
 
 _POLL_MS = 250
+_POLLS = 8
+_MARKERS = 16
+"""So many offsets before the end, one has a record, and not a transaction's marker."""
 _FETCH: dict[str, Any] = {"fetch_max_bytes": 16 * 1024 * 1024, "max_partition_fetch_bytes": 4 * 1024 * 1024}
 
 
@@ -93,6 +98,23 @@ class Live:
             async for item in self._fetched(sorted(self.extents), {}):
                 yield item
 
+    async def reach(self) -> Reach | None:
+        """Return from when to when the log tells, by its first and last records; it is read no further then."""
+        places = [TopicPartition(self.topic, number) for number in self.ends]
+        firsts = await answered(self.consumer.beginning_offsets, places, what=f"reach of {self.topic}")
+        lasts = {place: max(firsts[place], self.ends[place.partition] - _MARKERS) for place in places}
+        filled = [place for place in places if firsts[place] < self.ends[place.partition]]
+        times: list[int] = []
+        for offsets in (firsts, lasts):
+            for place in filled:
+                self.consumer.seek(place, offsets[place])
+            waiting = set(filled)
+            for _ in range(_POLLS):
+                found = await self.consumer.getmany(*waiting, timeout_ms=_POLL_MS) if waiting else {}
+                times += [time for records in found.values() for time in _ends(records)]
+                waiting -= {place for place, records in found.items() if records}
+        return Reach(instant(max(times)), instant(min(times))) if times else None
+
     async def _fetched(self, numbers: Sequence[int], ends: Mapping[int, int]) -> AsyncIterator[Item]:
         places = [TopicPartition(self.topic, number) for number in numbers]
         found = await self.consumer.getmany(*places, timeout_ms=_POLL_MS)
@@ -122,6 +144,10 @@ class Live:
             return Why.RETENTION if offset < firsts[place] else kept
 
         return list(_pieces(self.topic, number, records, range(begun, end), why))
+
+
+def _ends(records: Sequence[Any]) -> tuple[int, ...]:
+    return (records[0].timestamp, records[-1].timestamp) if records else ()
 
 
 def _pieces(

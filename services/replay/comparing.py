@@ -130,10 +130,17 @@ def flat(prefix: str, value: object) -> Iterator[tuple[str, object]]:
         yield prefix, value
 
 
-def agreement(name: str, found: Counter[Kind]) -> str:
-    """Return the one line that says how all of them stand."""
+def agreement(found: Mapping[str, Counter[Kind]]) -> str:
+    """Return the one line that says how all of them stand, by what they were compared with."""
+    counts = list(found.values())
+    if all(one == counts[0] and one.total() == one[Kind.AGREES] for one in counts):
+        return f"compared with {' and '.join(found)}: {_agree(counts[0])}"
+    return "compared " + ", and ".join(f"with {name}: {_agree(one)}" for name, one in found.items())
+
+
+def _agree(found: Counter[Kind]) -> str:
     rest = ", ".join(f"{found[kind]} {kind}" for kind in Kind if kind is not Kind.AGREES and found[kind])
-    agree = f"compared with {name}: {found[Kind.AGREES]} of {found.total()} workloads agree"
+    agree = f"{found[Kind.AGREES]} of {found.total()} workloads agree"
     return f"{agree}; {rest}" if rest else agree
 
 

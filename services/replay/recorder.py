@@ -10,6 +10,7 @@ from typing import BinaryIO
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
 from services.identity.core.bundle import TrustBundle
+from services.replay.aside import blocks
 from services.replay.chunks import Chunk, Item
 from services.replay.cluster import Live, opened
 from services.replay.frames import pack
@@ -25,7 +26,7 @@ from services.replay.recording import (
 from services.replay.redaction import Redactor
 from services.replay.selection import Bound, Selection
 from services.replay.snapshots import Snapshot, beginnings
-from services.replay.source import blocks, unless_stopped, until
+from services.replay.source import unless_stopped, until
 from services.replay.tape import Remains, Writer
 from services.runtime.config import KafkaSettings
 
@@ -68,6 +69,8 @@ async def record(
             await unless_stopped(stack.enter_async_context(opened(settings, name, order.range_of(name))), stopping)
             for name in order.topics
         ]
+        for live in lives:
+            order.selection.check(live.topic, range(live.partitions))
         with path.open("xb") as file:
             return await _run(file, Writer(Tally(_header(lives, order))), lives, order, stopping, progress)
 

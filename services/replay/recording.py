@@ -203,6 +203,8 @@ def fields_of(raw: bytes, number: int) -> dict[str, Any]:
     """Return a line's fields. Raises ``RecordingError``."""
     try:
         fields = json.loads(raw)
+    except UnicodeDecodeError:
+        raise RecordingError(f"line {number} is not text: this is no recording, or a damaged one") from None
     except (ValueError, RecursionError) as cause:
         raise RecordingError(f"line {number} is not JSON ({cause}): this is no recording, or a damaged one") from None
     if not isinstance(fields, dict):

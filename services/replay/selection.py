@@ -5,19 +5,13 @@ A time means what it means to Kafka: of each partition, the first record that is
 
 import contextlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NamedTuple
 
 from schemas.names import parse_key
 from services.processor.core.record import Appended
-from services.replay.lines import LineError, to_millis
 
-_AGO = re.compile(r"([0-9]+)([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_PLACES = re.compile(r"[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*")
 FIELDS = ("key", "namespace", "group", "workload", "session", "type", "partition")
 
 
@@ -88,10 +82,16 @@ class Selection:
 
     def includes(self, partition: int) -> bool:
         """Whether a partition is meant; where a bound names some, only these are."""
-        named = [edge.places for edge in (self.start, self.end) if edge is not None and edge.places]
-        if self.partitions is not None:
-            named.append(dict.fromkeys(self.partitions, 0))
-        return all(partition in places for places in named)
+        return all(partition in places for places in self._named())
+
+    def check(self, topic: str, there: Collection[int]) -> None:
+        """Raise ``SelectionError`` where a partition is named that is not there: nothing would be found in it."""
+        if strange := sorted({number for places in self._named() for number in places} - set(there)):
+            raise SelectionError(f"there is no partition {strange[0]}: {topic} has {_span(there)} here")
+
+    def _named(self) -> list[Collection[int]]:
+        named: list[Collection[int]] = [edge.places for edge in (self.start, self.end) if edge and edge.places]
+        return named if self.partitions is None else [*named, self.partitions]
 
 
 class Cut:
@@ -115,29 +115,6 @@ class Cut:
         return self._begun and not self.ended
 
 
-def bound(text: str, now: datetime) -> Bound | None:
-    """Return the bound in ``text``: an offset, ``partition:offset,…``, an RFC 3339 time, or ``15m`` before ``now``.
-
-    None is ``beginning`` or ``end``: no bound. Raises ``SelectionError``.
-    """
-    if text in {"beginning", "end"}:
-        return None
-    if text.isdecimal():
-        return Bound(offset=int(text))
-    if _PLACES.fullmatch(text):
-        pairs = [place.split(":") for place in text.split(",")]
-        return Bound(places={int(partition): int(offset) for partition, offset in pairs})
-    if ago := _AGO.fullmatch(text):
-        return Bound(time_ms=int(now.timestamp() * 1000) - int(ago[1]) * _SECONDS[ago[2]] * 1000)
-    try:
-        return Bound(time_ms=to_millis(text))
-    except LineError:
-        raise SelectionError(
-            f"{text}: expected an offset (120), partition:offset (2:120), a time (2026-11-23T03:12:00Z), "
-            "how long ago (15m), or one of beginning and end"
-        ) from None
-
-
 def terms(texts: Iterable[str]) -> tuple[Term, ...]:
     """Return the terms of ``-l`` options, each ``name=value,name!=value,…``. Raises ``SelectionError``."""
     found = []
@@ -149,6 +126,17 @@ def terms(texts: Iterable[str]) -> tuple[Term, ...]:
             raise SelectionError(f"-l {text}: expected NAME=VALUE or NAME!=VALUE, NAME one of {', '.join(FIELDS)}")
         found.append(Term(name, value.removeprefix("="), wanted))
     return tuple(found)
+
+
+def _span(numbers: Collection[int]) -> str:
+    if len(numbers) == 1:
+        return f"only partition {min(numbers)}"
+    listed = ", ".join(map(str, sorted(numbers))) or "none"
+    return (
+        f"partitions 0 to {len(numbers) - 1}"
+        if numbers and sorted(numbers) == [*range(len(numbers))]
+        else f"partitions {listed}"
+    )
 
 
 def _names(key: bytes | None) -> dict[str, set[str]]:

@@ -24,9 +24,12 @@ def unpacked(blocks: Iterable[bytes]) -> Snapshot:
     if not found:
         raise SnapshotError("it is empty: a snapshot is one line, written by muster replay --save-snapshot")
     if len(found) > 1 or not found[0].whole:
-        raise SnapshotError("it was cut off, or is no snapshot: save it again")
+        raise SnapshotError("it was cut off, or is no snapshot, as muster replay --save-snapshot writes it")
     try:
         fields = json.loads(found[0].lines)
+    except (ValueError, RecursionError):
+        fields = None
+    try:
         if not isinstance(fields, dict) or fields.get("type") != "snapshot":
             raise SnapshotError("it is no snapshot, as muster replay --save-snapshot writes it")
         if fields.get("v") != FORMAT:

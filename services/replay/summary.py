@@ -45,8 +45,8 @@ class Tally:
                 pass
 
 
-def summary(refold: Refold, tally: Tally) -> dict[str, Any]:
-    """Return the summary as JSON."""
+def summary(refold: Refold, tally: Tally, *, interrupted: bool = False, complete: bool = True) -> dict[str, Any]:
+    """Return the summary as JSON; ``complete`` means that all was read that was asked for, and recorded."""
     standings = refold.standings
     total: dict[str, Counter[str]] = {
         name: sum((getattr(one, name) for one in standings.values()), Counter())
@@ -60,7 +60,9 @@ def summary(refold: Refold, tally: Tally) -> dict[str, Any]:
         "ignored": dict(sorted(total["ignored"].items())),
         "rejected": dict(sorted(total["rejected"].items())),
         "states": {presence.value: states[presence] for presence in Presence},
-        "certain": not any(one.doubts for one in standings.values()),
+        "certain": not interrupted and not any(one.doubts for one in standings.values()),
+        "interrupted": interrupted,
+        "complete": complete and not interrupted,
         "partitions": [
             {
                 "partition": number,

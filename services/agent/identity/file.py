@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.credentials import Credential
 from schemas.events import Host, Settings, Sidecar, WorkloadReport
 from schemas.identity import Identity
-from schemas.message import Message
+from schemas.message import Message, complaint
 from services.agent.identity.source import IdentityError, Machine
 
 
@@ -61,8 +61,7 @@ class FileSource:
             parsed = IdentityFile.model_validate(content)
         except ValidationError as error:
             faults = (
-                f"  {'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
-                for fault in error.errors(include_url=False)
+                f"  {'.'.join(map(str, fault['loc']))}: {complaint(fault)}" for fault in error.errors(include_url=False)
             )
             raise IdentityError("\n".join([f"{self._path}: not an identity:", *faults])) from None
         if unknown := sorted(_unknown(IdentityFile, content)):

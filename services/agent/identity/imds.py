@@ -12,6 +12,7 @@ from tenacity.wait import wait_base
 from schemas.credentials import Credential, Ec2Credential
 from schemas.events import Address, AddressType
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
+from schemas.message import complaint
 from services.agent.identity.metadata import BACKOFF, Metadata, awaited
 from services.agent.identity.role import role_request
 from services.agent.identity.source import IdentityError, Machine, NotYet
@@ -117,7 +118,7 @@ async def _machine(imds: Imds, whom: tuple[str, str] | None) -> Machine:
         addresses = await _addresses(imds)
         signed = await _signed(imds, raw)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'document'}: {f['msg']}" for f in error.errors())
+        faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'document'}: {complaint(f)}" for f in error.errors())
         raise IdentityError(f"the metadata of this instance cannot be read: {error.title}: {faults}") from error
     role = await role_request(imds.get, document.region, *whom) if whom is not None else None
     return Machine(identity, addresses, credential=Credential(ec2=signed, iam_role=role))

@@ -16,6 +16,7 @@ from tenacity.wait import wait_base
 from schemas.credentials import LONGEST_TOKEN, Credential, JwtCredential
 from schemas.events import Address, AddressType
 from schemas.identity import Identity
+from schemas.message import complaint
 from services.agent.identity.metadata import BACKOFF, awaited
 from services.agent.identity.source import IdentityError, Machine, NotYet
 from services.agent.settings import JwtSettings
@@ -47,7 +48,7 @@ def claimed(where: str, **kind: dict[str, Any]) -> Identity:
     try:
         return Identity.model_validate(kind)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors(include_url=False))
+        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {complaint(f)}" for f in error.errors(include_url=False))
         raise IdentityError(f"{where}: the token does not say who this is: {faults}") from None
 
 

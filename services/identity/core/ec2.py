@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from schemas.credentials import CredentialReason, Ec2Credential
 from schemas.identity import Account, AwsIdentity, Ec2Instance, Identity, InstanceId
+from schemas.message import complaint
 from services.identity.core import signatures
 from services.identity.core.bundle import Certificate, Ec2Method, TrustBundle
 from services.identity.core.verdict import RefusedError
@@ -75,7 +76,7 @@ def _read(text: str) -> Document:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"])) or "document"
-        raise RefusedError(CredentialReason.MALFORMED, f"the document's {where}: {fault['msg']}"[:300]) from error
+        raise RefusedError(CredentialReason.MALFORMED, f"the document's {where}: {complaint(fault)}"[:300]) from error
 
 
 def _best(bundle: TrustBundle, credential: Ec2Credential) -> tuple[Ec2Method, str]:

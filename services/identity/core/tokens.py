@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from schemas.credentials import CredentialReason
 from schemas.identity import AzureIdentity, GcpIdentity, Identity, JwtIdentity
+from schemas.message import complaint
 from services.identity.core import ecs
 from services.identity.core.attributes import attributes
 from services.identity.core.bundle import IssuerKind, TrustBundle
@@ -105,4 +106,4 @@ def _identity(kind: str, model: type[GcpIdentity] | type[AzureIdentity], **field
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"]))
-        raise RefusedError(CredentialReason.CLAIM_MISSING, f"{where}: {fault['msg']}"[:300]) from error
+        raise RefusedError(CredentialReason.CLAIM_MISSING, f"{where}: {complaint(fault)}"[:300]) from error

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from schemas.credentials import Credential, CredentialReason, Verified
 from schemas.identity import Identity
+from schemas.message import complaint
 from services.identity.core import ec2, tokens
 from services.identity.core.bundle import TrustBundle
 from services.identity.core.jws import Shown
@@ -42,7 +43,7 @@ def _judged(
         return _printable(refused.refusal)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        words = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        words = f"{'.'.join(map(str, fault['loc']))}: {complaint(fault)}"
         return _printable(Refusal(CredentialReason.CLAIM_MISSING, words))
     except MemoryError:
         raise  # it says something of this process, and nothing of the credential

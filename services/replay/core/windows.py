@@ -52,6 +52,11 @@ class Picture:
     left_out: tuple[Run, ...] = ()
     tail: tuple[Run, ...] = ()
 
+    @property
+    def marks(self) -> set[Mark]:
+        """The marks that are drawn."""
+        return {run.mark for run in (*self.head, *self.left_out, *self.tail)}
+
     def drawn(self) -> str:
         """Return ``▇▇▇▁▁▁``, ``▇×40 ▁▁▁`` where runs are long, ``▇▁… (▇×900 ▁×850) …▇▁`` where there are many."""
         if not self.left_out:

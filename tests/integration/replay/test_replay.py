@@ -130,13 +130,19 @@ async def test_a_live_state_that_is_another_is_shown_field_by_field(house: House
     key, state = min(told.items())
     forged = state.model_copy(update={"session": "00000000-0000-0000-0000-00000000dead"})
     await house.producer.send_and_wait(WORKLOADS, forged.to_json(), key=key, partition=state.partition)
+    for nothing in (["-n", "nobody"], ["--from", "99999999"]):
+        code, _, err = await muster(house, "replay", *nothing, "--fail-on", "removal", *BY_RULES)
+        assert code == 1
+        assert "nothing in the range or selection; the log spans 20" in err
+    assert (await muster(house, "replay", "-p", "99", *BY_RULES))[0] == 2
+    assert (await muster(house, "events", "tail", "-p", "99"))[0] == 2
     code, _, err = await muster(house, "replay", "--compare", "topic", *BY_RULES)
     assert code == 1
     assert f"{FLEET - 1} of {FLEET} workloads agree; 1 different" in err
-    assert (
-        f"FAILED muster.workloads: {key.decode()}: different at {state.partition}:{state.revision}: "
-        f"session: replayed '{state.session}', live '{forged.session}'" in err
-    )
+    differs = next(line for line in err.splitlines() if "FAILED" in line)
+    assert differs.startswith(f"FAILED muster.workloads: {key.decode()}: different by the ")
+    place = f"({state.partition}:{state.revision})"
+    assert differs.endswith(f"{place}: session: replayed '{state.session}', live '{forged.session}'")
 
 
 async def test_what_retention_took_is_told_and_nothing_is_certain(house: House) -> None:

@@ -116,3 +116,31 @@ def test_what_cannot_be_opened_or_is_something_else_is_said_to_be_so(tmp_path: P
     done = replay(tmp_path / "picture")
     assert done.exit_code == 1
     assert "no recording" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("replay", "NO"), 1, "Error: No such file or directory: NO"),
+        (("explain", "x", "--recording", "NO"), 1, "Error: No such file or directory: NO"),
+        (("replay", "NIGHT", "--snapshot", "TEXT"), 1, "no snapshot, as muster replay --save-snapshot writes it"),
+        (("replay", "NIGHT", "--what-if", "bundle=TEXT"), 2, "TEXT: not JSON: a trust bundle is a folder"),
+        (("replay", "NIGHT", "--what-if", "brake_release_share=0.9"), 2, "must not be above brake_share"),
+        (("events", "cat", "PROGRAM"), 1, "PROGRAM: line 1 is not text: this is no recording"),
+        (("replay", "PROGRAM"), 1, "PROGRAM: line 1 is not text: this is no recording"),
+        (("replay", "FOLDER"), 1, "Error: Is a directory: FOLDER"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_and_nothing_else_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "NIGHT").write_bytes(NIGHT.read_bytes())
+    (tmp_path / "TEXT").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:1:1::/:\n")
+    (tmp_path / "PROGRAM").write_bytes(b"\x7fELF\x02\x01\xd0\x00\n\xff")
+    (tmp_path / "FOLDER").mkdir()
+    done = CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+    assert (done.exit_code, done.stdout) == (code, ""), done.output
+    assert told in " ".join(done.stderr.split())
+    for ugly in ("Errno", "Value error", "Expecting value", ": :", "codec"):
+        assert ugly not in done.stderr

@@ -132,3 +132,36 @@ def test_bare_lines_are_none(tmp_path: Path) -> None:
     done = explain(tmp_path / "lines", 5)
     assert done.exit_code == 1
     assert "make a recording of it" in done.stderr
+
+
+@pytest.mark.parametrize(("at", "until"), [("22:13", "22:13:49.000"), ("2023-11-14T22:13:40", "22:13:40.999")])
+def test_a_time_is_of_the_recordings_day_and_not_later_than_it_ends(at: str, until: str) -> None:
+    done = explain(GOLDEN / "first-night.jsonl.zst", 5, "--at", at)
+    assert done.exit_code == 0, done.output
+    assert f"At 2023-11-14T{until}Z it was " in done.stdout
+
+
+@pytest.mark.parametrize("at", ["22:14", "2027-01-01T02:00"])
+def test_of_a_time_that_nobody_recorded_nothing_is_told(at: str) -> None:
+    done = explain(GOLDEN / "first-night.jsonl.zst", 5, "--at", at)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "of which the log does not tell yet: it ends at 2023-11-14T22:13:49.000Z" in done.stderr
+
+
+def test_without_a_time_it_is_said_of_when_it_tells() -> None:
+    assert "When the recording ends it is removed since" in explain(GOLDEN / "first-night.jsonl.zst", 5).stdout
+
+
+def test_a_recording_on_stdin_is_told_as_from_its_file() -> None:
+    file = GOLDEN / "first-night.jsonl.zst"
+    name = introduction(5).key.war_name
+    piped = CliRunner().invoke(app, ["explain", name, "--recording", "-"], input=file.read_bytes())
+    assert piped.exit_code == 0, piped.output
+    assert piped.stdout == explain(file, 5).stdout
+
+
+def test_only_marks_that_are_drawn_are_explained() -> None:
+    legend = explain(GOLDEN / "first-night.jsonl.zst", 5).stdout.splitlines()[-1]
+    assert legend.startswith("▇ heard")
+    story = explain(GOLDEN / "first-night.jsonl.zst", 5).stdout
+    assert all(part[0] in story.removesuffix(f"{legend}\n") for part in legend.split("   "))

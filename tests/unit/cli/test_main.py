@@ -43,7 +43,9 @@ def test_an_unknown_command_is_wrong_usage() -> None:
 
 
 def test_an_unknown_form_of_output_is_wrong_usage() -> None:
-    assert CliRunner().invoke(app, ["status", "-o", "xml"]).exit_code == 2
+    done = CliRunner().invoke(app, ["status", "-o", "xml"])
+    assert done.exit_code == 2
+    assert ("'xml' is not one of" in done.output, "Value error" in done.output) == (True, False)
 
 
 @pytest.mark.parametrize("wrong", [("-o", "xml"), ("--at", "yesterday"), ("--set", "rules.missed_windows=0")])

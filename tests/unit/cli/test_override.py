@@ -1,5 +1,7 @@
 """What ``muster override`` refuses before it asks Kafka anything, and what is in force in words."""
 
+import shlex
+
 import pytest
 from typer.testing import CliRunner
 
@@ -13,7 +15,7 @@ HOLD = Hold("ann", "the racks move", 1_795_000_000_000)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("stop-everything", "--all"), "expected one of release-brake"),
+        (("stop-everything", "--all"), "is not one of"),
         (("hold-removals",), "give one of --group, --partition"),
         (("hold-removals", "--all", "--group", "a/b"), "give one of --group, --partition"),
         (("release-brake", "--group", "a/b"), "a brake is of a whole partition"),
@@ -48,3 +50,17 @@ def test_what_is_in_force_names_brakes_and_holds_with_who_and_why() -> None:
 
 def test_nothing_in_force_is_no_line() -> None:
     assert lines([PartitionRow(0)]) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["override", "re"], ["release-brake", "resume-removals", "release-removals"]),
+        (["status", "-o", ""], ["table", "wide", "json"]),
+        (["explain", "x", "-o", "t"], ["table"]),
+    ],
+)
+def test_the_shell_completes_what_can_be_chosen(words: list[str], completed: list[str]) -> None:
+    line = {"COMP_WORDS": shlex.join(["muster", *words]), "COMP_CWORD": str(len(words))}
+    done = CliRunner().invoke(app, [], prog_name="muster", env={"_MUSTER_COMPLETE": "complete_bash", **line})
+    assert done.stdout.split() == completed

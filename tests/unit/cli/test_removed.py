@@ -7,8 +7,9 @@ from aiokafka import ConsumerRecord
 
 from schemas.topics import REMOVALS, RESTORES, WORKLOADS
 from schemas.workloads import Presence
-from services.cli.moments import duration
 from services.cli.removed import HEAD, WIDE, Removed
+from services.replay.labels import Labels, labels
+from services.replay.moments import duration
 from tests.unit.schemas.messages import INTRODUCTION, NOON, REMOVAL, RESTORE, WORKLOAD
 
 KEY = INTRODUCTION.key
@@ -62,9 +63,10 @@ def test_an_order_for_an_earlier_removal_restores_nothing() -> None:
 def test_rows_are_under_their_heads_and_the_newest_is_first() -> None:
     removed = known(record(REMOVALS, REMOVAL.to_json()), record(REMOVALS, b"{}"))
     assert removed.unreadable == 1
-    assert removed.chosen("elsewhere") == []
-    (narrow,) = removed.rows(removed.chosen("bookinfo"), LATER, wide=False)
-    (wide,) = removed.rows(removed.chosen(None), LATER, wide=True)
+    assert removed.chosen("elsewhere", Labels()) == []
+    assert removed.chosen(None, labels(["version=v6"])) == []
+    (narrow,) = removed.rows(removed.chosen("bookinfo", Labels()), LATER, wide=False)
+    (wide,) = removed.rows(removed.chosen(None, labels(["version=v5"])), LATER, wide=True)
     assert narrow == ("bookinfo", REMOVAL.name, "5m", "removed")
     assert len(narrow) == len(HEAD)
     assert len(wide) == len(HEAD) + len(WIDE)

@@ -123,7 +123,9 @@ def test_records_that_cannot_be_taken_are_printed_as_such(tmp_path: Path, output
     "words",
     [
         ("events", "cat", "--from", "noon"),
-        ("events", "cat", "-l", "colour=red"),
+        ("events", "cat", "-l", "colour~red"),
+        ("events", "cat", "-t", "muster.rejected", "-l", "colour=red"),
+        ("record", "night", "-l", "colour=red"),
         ("events", "cat", "-o", "xml"),
         ("replay", "-l", "type=tick"),
         ("replay", "--fail-on", "rain"),

@@ -37,7 +37,7 @@ TIME                       OFFSET   WINDOW   RECORD       WHAT
 SESSION   ID                                     MACHINE        BEGUN                      ENDED
 1         00000000-0000-0000-0000-0000000a0000   agent v1.0.0   2023-11-14T22:13:20.000Z   -
 
-▇ heard   ▁ missed   ○ void: nobody is missed   ╳ silent under the brake   · absent or removed
+▇ heard   ▁ missed
 """  # noqa: E501 - as it is printed
 
 

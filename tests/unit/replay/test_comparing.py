@@ -2,10 +2,11 @@ from collections import Counter
 
 from schemas.workloads import Workload
 from services.processor.core.rules import Rules
+from services.replay.causes import Causes
 from services.replay.chunks import Chunk, Gap, Why
 from services.replay.comparing import Found, Kind, Newest, Witness, agreement, compare, topic_view
-from services.replay.refold import Refold
-from tests.support.logs import Log
+from services.replay.refold import Refold, Transition
+from tests.support.logs import Log, session
 
 TOPIC = "muster.events"
 
@@ -43,7 +44,31 @@ def kinds(log: Log, live: dict[bytes, Workload], end: int | None = None) -> Coun
 def test_the_same_log_agrees() -> None:
     found = kinds(a_log(), told(a_log()).states())
     assert found == {Kind.AGREES: 2}
-    assert agreement("live", found) == "compared with live: 2 of 2 workloads agree"
+    assert agreement({"live": found}) == "compared with live: 2 of 2 workloads agree"
+
+
+def test_how_two_stand_is_one_line() -> None:
+    good = Counter({Kind.AGREES: 2})
+    assert agreement({"a": good, "b": good}) == "compared with a and b: 2 of 2 workloads agree"
+    late = Counter({Kind.AGREES: 1, Kind.BEHIND: 1})
+    assert agreement({"a": good, "b": late}) == (
+        "compared with a: 2 of 2 workloads agree, and with b: 1 of 2 workloads agree; 1 behind"
+    )
+
+
+def test_the_record_that_brought_a_state_is_told_in_words() -> None:
+    """A live state's own record, the newest of a workload, and one that was not read."""
+    log = a_log()
+    one, two = (log.records[number].key or b"" for number in (0, 1))
+    causes = Causes((topic_view({one: told(log).states()[one].model_copy(update={"revision": 3})}),))
+    chunk = Chunk(TOPIC, 0, log.records)
+    causes.look(chunk)
+    for happening in Refold(Rules(window_ms=1000, missed_windows=1, grace_windows=2)).take(chunk):
+        if isinstance(happening, Transition):
+            causes.take(happening, chunk)
+    assert causes.words(one, "0:3") == f"the heartbeat of session {session(0)} at 2023-11-14T22:13:21.000Z (0:3)"
+    assert causes.words(two, "0:4") == "the tick at 2023-11-14T22:13:22.000Z (0:4)"
+    assert causes.words(two, "0:9") == "the record at 0:9, which was not read"
 
 
 def test_who_read_further_is_ahead_or_behind_and_not_different() -> None:

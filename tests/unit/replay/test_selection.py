@@ -1,37 +1,10 @@
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.processor.core.record import Record
-from services.replay.selection import Bound, Cut, Filter, Selection, SelectionError, bound, terms
+from services.replay.selection import Bound, Cut, Filter, Selection, SelectionError, terms
 from tests.support.logs import Log, key, session
-
-NOW = datetime(2026, 11, 23, 3, 15, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("120", Bound(offset=120)),
-        ("2:120", Bound(places={2: 120})),
-        ("2:120,0:7", Bound(places={2: 120, 0: 7})),
-        ("2026-11-23T03:00:00Z", Bound(time_ms=1_795_402_800_000)),
-        ("2026-11-23T04:00:00+01:00", Bound(time_ms=1_795_402_800_000)),
-        ("15m", Bound(time_ms=1_795_402_800_000)),
-        ("beginning", None),
-        ("end", None),
-    ],
-)
-def test_a_place_is_an_offset_or_a_time(text: str, expected: Bound | None) -> None:
-    assert bound(text, NOW) == expected
-
-
-@pytest.mark.parametrize("text", ["-1", "noon", "2:", "2026-11-23T03:00:00", "1:2,", ""])
-def test_another_place_is_an_error_that_says_what_was_expected(text: str) -> None:
-    with pytest.raises(SelectionError, match="expected an offset"):
-        bound(text, NOW)
 
 
 def test_records_are_chosen_by_workload_group_session_and_type() -> None:
@@ -70,3 +43,10 @@ def test_a_time_cuts_at_the_first_record_that_is_not_older(steps: list[int], fir
     begin = next((offset for offset, time in enumerate(times) if time >= first), len(times))
     end = next((offset for offset, time in enumerate(times) if time >= last), len(times))
     assert [record.offset for record in records if cut.takes(record)] == list(range(begin, end))
+
+
+def test_a_partition_that_is_not_there_is_an_error_however_it_is_named() -> None:
+    for selection in (Selection(partitions=frozenset({0, 7})), Selection(start=Bound(places={7: 120}))):
+        selection.check("muster.events", range(8))
+        with pytest.raises(SelectionError, match=r"no partition 7: muster\.events has partitions 0 to 3 here"):
+            selection.check("muster.events", range(4))

@@ -92,7 +92,7 @@ def test_doubts_of_the_fold_that_was_saved_stay_doubts() -> None:
         (b"", "empty"),
         (b"{}\n", "no snapshot"),
         (b"[]\n", "no snapshot"),
-        (b"nonsense\n", "cannot be read"),
+        (b"nonsense\n", "no snapshot"),
         (b'{"type":"snapshot","v":2}\n', "reads v1"),
         (b'{"type":"snapshot","v":1}\n', "cannot be read"),
         (packed(Snapshot(source="", parts=()))[:-3], "cut off"),

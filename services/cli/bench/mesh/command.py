@@ -26,7 +26,7 @@ LEAST = 20
 def load(
     cells: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORKLOADSxSECONDS]...", help="Workloads, and seconds between heartbeats of each."),
+        typer.Argument(metavar="WORKLOADSxSECONDS...", help="Workloads, and seconds between heartbeats of each."),
     ] = None,
     steady: Annotated[float, typer.Option(min=5, help="Seconds in which nothing happens but heartbeats.")] = 20,
     join: Annotated[float, typer.Option(min=0, help="Seconds over which the agents start.")] = 5,

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.message import rfc3339
-from services.cli.moments import milliseconds, moment
+from services.replay.moments import Reach, milliseconds, moment, written
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 
@@ -37,3 +37,17 @@ def test_what_is_no_time_is_refused_with_forms_that_are(text: str) -> None:
 
 def test_milliseconds_are_exact() -> None:
     assert milliseconds(moment("2026-11-23T03:12:26.702Z", NOW)) % 1000 == 702
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("23:50", "2026-11-22T23:50:00.000Z"),  # the day before: the log was there
+        ("03:12", "2026-11-23T03:12:00.000Z"),
+        ("03:30", "2026-11-23T03:30:00.000Z"),  # beyond the end, and no day before has it either
+        ("15m", "2026-11-23T03:00:00.000Z"),
+    ],
+)
+def test_a_time_without_a_day_is_of_the_log_it_is_asked_of(text: str, expected: str) -> None:
+    reach = Reach(datetime(2026, 11, 23, 3, 15, tzinfo=UTC), datetime(2026, 11, 22, 23, 0, tzinfo=UTC))
+    assert rfc3339(written(text, reach).begin) == expected
