@@ -1,4 +1,7 @@
-"""Writes a recording to a file, frame by frame, so that whatever interrupts it leaves something to go on from."""
+"""Writes a recording to a file, frame by frame, so that whatever interrupts it leaves something to go on from.
+
+The header stands in the file before the first record is read, and what was read stands there some seconds later.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -12,7 +15,6 @@ from schemas.topics import EVENTS
 from services.identity.core.bundle import TrustBundle
 from services.replay.chunks import Chunk, Item
 from services.replay.cluster import Live, opened
-from services.replay.frames import pack
 from services.replay.recording import (
     Header,
     Range,
@@ -31,6 +33,8 @@ from services.runtime.config import KafkaSettings
 
 _TELLING = ("cleanup.policy", "message.timestamp.type", "retention.bytes", "retention.ms")
 """Settings of a topic that say how its records are to be read."""
+FLUSH_S = 2.0
+"""What was read waits so long, in seconds, at most until the next record, for its frame to become full."""
 Progress = Callable[[int, int], None]
 """Is told how many offsets are recorded, of how many."""
 
@@ -104,8 +108,6 @@ async def resume(
                     )
             file.seek(remains.keep)
             file.truncate()
-            if remains.again:
-                file.write(pack(remains.again))
             return await _run(file, Writer(remains.tally, begun=True), lives, order, stopping, progress)
 
 
@@ -147,19 +149,32 @@ async def _run(
 ) -> Trailer:
     done, total = 0, sum(live.total for live in lives)
     complete = True
+    clock = asyncio.get_running_loop().time
+    _write(file, writer.flush())
+    due = clock() + FLUSH_S
     # What the loop leaves early, by a signal or an error of Kafka's, is closed as a part: whole as far as it goes.
     for live in lives:
         async for item in until(live.items(), stopping):
             if (kept := _kept(item, order)) is not None:
-                file.write(writer.take(kept))
+                _write(file, writer.take(kept))
+            if clock() >= due:
+                _write(file, writer.flush())
+                due = clock() + FLUSH_S
             done += len(item.records) if isinstance(item, Chunk) else 0
             progress(done, total)
         complete = complete and not stopping.is_set()
         if complete:
             for number, one in live.extents.items():
                 writer.tally.pass_to(live.topic, number, one.end)
-    file.write(writer.finish(complete=complete))
+    _write(file, writer.finish(complete=complete))
     return writer.tally.trailer(complete=complete)
+
+
+def _write(file: BinaryIO, frames: bytes) -> None:
+    """Hand whole frames to the system at once: what waits in this process dies with it."""
+    if frames:
+        file.write(frames)
+        file.flush()
 
 
 def _kept(item: Item, order: Order) -> Item | None:
