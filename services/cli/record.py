@@ -103,6 +103,7 @@ def record(
         rules=known,
         redactor=_redactor(redact_key, known_bundles) if redact else None,
         bundles=known_bundles,
+        warn=lambda words: typer.echo(f"{file}: {words}", err=True),
     )
     if file.exists() and not resume:
         typer.echo(f"Error: {file} exists: --resume goes on with it; or give another name", err=True)

@@ -9,7 +9,7 @@ from services.processor.core.record import Appended
 from services.replay.chunks import Chunk, Gap, Item, Why
 from services.replay.frames import ANEW
 from services.replay.lines import Line, LineError, from_fields
-from services.replay.recording import FORMAT, Header, RecordingError, Tally, Trailer, fields_of
+from services.replay.recording import FORMAT, Header, RecordingError, Tally, Trailer, configuration_digest, fields_of
 
 CHUNK_RECORDS = 2000
 
@@ -110,9 +110,15 @@ def _header(fields: dict[str, Any]) -> Header:
     if fields.get("v") != FORMAT:
         raise RecordingError(f"its format is v{fields.get('v')}; this Muster reads v{FORMAT}: use a newer one")
     try:
-        return Header.model_validate(fields)
+        header = Header.model_validate(fields)
     except ValidationError as cause:
         raise RecordingError(f"the header cannot be read: {cause}") from None
+    if header.configuration not in {"", configuration_digest(header.topics, header.rules)}:
+        raise RecordingError(
+            "its header was changed: its topics and rules are not those of its configuration digest; to replay it by "
+            "other rules, give --set rules.…"
+        )
+    return header
 
 
 def _gap(fields: dict[str, Any]) -> Gap:

@@ -54,6 +54,8 @@ class Order:
     """What identities are to be verified by when it is replayed."""
     snapshot: Snapshot | None = None
     """The state before what is recorded of ``muster.events``, which then begins where a fold from it does."""
+    warn: Callable[[str], None] = lambda _words: None
+    """Is told what somebody should know of the recording."""
 
     def range_of(self, topic: str) -> Selection:
         """Return what of a topic is to be read."""
@@ -106,9 +108,37 @@ async def resume(
                     raise RecordingError(
                         f"it is of cluster {header.cluster}, but {settings.bootstrap_servers} is {live.cluster}"
                     )
+            _check_configuration(header, lives, order)
             file.seek(remains.keep)
             file.truncate()
             return await _run(file, Writer(remains.tally, begun=True), lives, order, stopping, progress)
+
+
+def _check_configuration(header: Header, lives: list[Live], order: Order) -> None:
+    """Refuse to go on under another configuration where a log would read otherwise; say where it may.
+
+    Raises ``RecordingError``.
+    """
+    rules = header.rules if order.rules is None else dict(order.rules)
+    if rules != header.rules:
+        raise RecordingError("it is to be replayed by other rules than those given: give the --config or --set of then")
+    now = tuple(
+        one.model_copy(update={"partitions": live.partitions, "config": _telling(live)})
+        for one, live in zip(header.topics, lives, strict=True)
+    )
+    for one, was in zip(now, header.topics, strict=True):
+        if one.partitions != was.partitions:
+            raise RecordingError(
+                f"{one.name} had {was.partitions} partitions and has {one.partitions}: keys lie elsewhere since, "
+                "record what came later in another file"
+            )
+    if configuration_digest(now, rules) != header.configuration:
+        changed = [one.name for one, was in zip(now, header.topics, strict=True) if one.config != was.config]
+        order.warn(f"the configuration of {', '.join(changed)} is not what it was when the recording was begun")
+
+
+def _telling(live: Live) -> dict[str, str]:
+    return {name: live.config[name] for name in _TELLING if name in live.config}
 
 
 def _left(topic: RecordedTopic, tally: Tally) -> dict[int, tuple[int, int]]:
@@ -125,7 +155,7 @@ def _header(lives: list[Live], order: Order) -> Header:
                 Range(partition=number, start=one.asked, end=max(one.end, one.asked))
                 for number, one in sorted(live.extents.items())
             ),
-            config={name: live.config[name] for name in _TELLING if name in live.config},
+            config=_telling(live),
         )
         for live in lives
     )
