@@ -22,6 +22,7 @@ from services.replay.refold import Refold
 from services.replay.selection import Selection
 from services.replay.snapshots import Snapshot
 from services.replay.source import Source, source, unless_stopped
+from services.replay.standings import OfReading
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Beginning:
     def refold(self, rules: Rules, trust: Trust, *, listens: bool = False) -> Refold:
         """Return a fold that stands where it has to begin. Raises ``SnapshotError``."""
         belongs = home(self.found.partitions) if self.found.partitions else None
-        refold = Refold(rules, belongs, _doubts(self.found), trust, listens=listens)
+        refold = Refold(rules, belongs, _doubts(self.found, self.rules), trust, listens=listens)
         self.notes = restore(refold, self.snapshot, self.found, self.rules)
         return refold
 
@@ -110,8 +111,11 @@ def rules_of(found: Source, snapshot: Snapshot | None, settings: ProcessorSettin
     return Rules(), "Muster's default rules (none were given)"
 
 
-def _doubts(found: Source) -> tuple[str, ...]:
+def _doubts(found: Source, rules: Rules) -> tuple[str, ...]:
     header = found.header
-    if header is not None and header.selector:
-        return (f"the recording holds only what matches {header.selector}",)
-    return ()
+    if header is None:
+        return ()
+    doubts = [f"the recording holds only what matches {header.selector}"] if header.selector else []
+    if header.rules not in ({}, asdict(rules)):
+        doubts.append(OfReading("it is folded by other rules than those by which the processor called the roll then"))
+    return tuple(doubts)

@@ -46,7 +46,9 @@ def record(
         list[str] | None, typer.Option("-t", "--topic", help="A topic; may be repeated; without it, muster.events.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where FILE ends, however it came to end.")] = False,
-    redact: Annotated[bool, typer.Option("--redact", help="Hide addresses and credentials, consistently.")] = False,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Hide addresses and credentials, consistently; names stay.")
+    ] = False,
     with_state: Annotated[
         bool,
         typer.Option(
@@ -74,6 +76,13 @@ def record(
     the processor's own --config, or --set rules.… and --bundle, and the recording says by which rules and trust bundles
     it is to be replayed: it needs nothing else then.
 
+    --redact hides, wherever they stand, and the same one always by the same token: IPv4 and IPv6 addresses (also as
+    in ip-172-31-5-254.ec2.internal), MAC addresses, users and passwords in URLs, credentials by their name (password,
+    token, secret, …) or their look (JWT, PEM, Bearer …). What stays: the records' keys, and so the names of namespaces,
+    groups and workloads, even where they look like an address; ports; host names without an address in them; labels,
+    versions, and who ordered what and why. An address that is written in no usual form (in hexadecimal, or as part of
+    a longer word) is not seen: look at what you give away.
+
     For example:
 
       muster record night.jsonl.zst --from 2026-11-23T02:00:00Z --to 2026-11-23T04:00:00Z
@@ -94,6 +103,7 @@ def record(
         rules=known,
         redactor=_redactor(redact_key, known_bundles) if redact else None,
         bundles=known_bundles,
+        warn=lambda words: typer.echo(f"{file}: {words}", err=True),
     )
     if file.exists() and not resume:
         typer.echo(f"Error: {file} exists: --resume goes on with it; or give another name", err=True)

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from services.processor.core.record import Appended
 from services.replay.chunks import Chunk, Gap, Item, Why
+from services.replay.frames import ANEW
 from services.replay.lines import Line, LineError, from_fields
-from services.replay.recording import FORMAT, Header, RecordingError, Tally, Trailer, fields_of
+from services.replay.recording import FORMAT, Header, RecordingError, Tally, Trailer, configuration_digest, fields_of
 
 CHUNK_RECORDS = 2000
 
@@ -24,7 +25,7 @@ class Checker:
         self._number = 0
         self._next: dict[tuple[str, int], int] = {}
         if not first.strip():
-            raise RecordingError("it is empty, or was cut off within its first frame: a recording begins with a header")
+            raise RecordingError(f"it is empty; a recording begins with a header: {ANEW}")
         fields = fields_of(first.split(b"\n", 1)[0], 1)
         if fields.get("type") == "recording":
             self.header = _header(fields)
@@ -100,7 +101,7 @@ class Checker:
         if found != told:
             raise RecordingError(
                 f"damaged: the trailer vouches for {told.records} records with digest {told.sha256[:12]}…, but "
-                f"{found.records} with {found.sha256[:12]}… are here"
+                f"{found.records} with {found.sha256[:12]}… are here; nothing says which are right: record it again"
             )
         self.trailer = told
 
@@ -109,9 +110,15 @@ def _header(fields: dict[str, Any]) -> Header:
     if fields.get("v") != FORMAT:
         raise RecordingError(f"its format is v{fields.get('v')}; this Muster reads v{FORMAT}: use a newer one")
     try:
-        return Header.model_validate(fields)
+        header = Header.model_validate(fields)
     except ValidationError as cause:
         raise RecordingError(f"the header cannot be read: {cause}") from None
+    if header.configuration not in {"", configuration_digest(header.topics, header.rules)}:
+        raise RecordingError(
+            "its header was changed: its topics and rules are not those of its configuration digest; to replay it by "
+            "other rules, give --set rules.…"
+        )
+    return header
 
 
 def _gap(fields: dict[str, Any]) -> Gap:

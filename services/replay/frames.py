@@ -13,6 +13,7 @@ from services.replay.recording import MAGIC, RecordingError
 FRAME_BYTES = 1024 * 1024
 """About so many bytes of lines make a frame."""
 LEVEL = 6
+ANEW = "nothing of it can be kept: remove the file, and record it again"
 
 
 def pack(lines: bytes) -> bytes:
@@ -26,6 +27,8 @@ class Frame(NamedTuple):
     lines: bytes
     end: int
     whole: bool = True
+    packed: bool = True
+    """False for lines that are not compressed."""
 
 
 def frames(blocks: Iterable[bytes]) -> Iterator[Frame]:
@@ -49,13 +52,13 @@ def _plain(first: bytes, source: Iterator[bytes]) -> Iterator[Frame]:
         lines, newline, rest = rest.rpartition(b"\n")
         if newline:
             end += len(lines) + 1
-            yield Frame(lines + newline, end)
+            yield Frame(lines + newline, end, packed=False)
         block = next(source, b"")
         if not block:
             break
         rest += block
     if rest:
-        yield Frame(rest, end + len(rest), whole=False)
+        yield Frame(rest, end + len(rest), whole=False, packed=False)
 
 
 def _unpacked(first: bytes, source: Iterator[bytes]) -> Iterator[Frame]:
@@ -65,9 +68,10 @@ def _unpacked(first: bytes, source: Iterator[bytes]) -> Iterator[Frame]:
         try:
             lines += unpacker.decompress(block)
         except zstandard.ZstdError as cause:
+            keeping = f"to keep what lies before it: truncate -s {end} FILE, then muster record --resume FILE"
             raise RecordingError(
-                f"damaged: the part that begins at byte {end} cannot be decompressed ({cause}); to keep what lies "
-                f"before it: truncate -s {end} FILE, then muster record --resume FILE"
+                f"damaged: the part that begins at byte {end} cannot be decompressed ({cause}); "
+                f"{keeping if end else ANEW}"
             ) from None
         rest = unpacker.unused_data if unpacker.eof else b""
         read += len(block) - len(rest)

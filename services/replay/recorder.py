@@ -1,4 +1,7 @@
-"""Writes a recording to a file, frame by frame, so that whatever interrupts it leaves something to go on from."""
+"""Writes a recording to a file, frame by frame, so that whatever interrupts it leaves something to go on from.
+
+The header stands in the file before the first record is read, and what was read stands there some seconds later.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,7 +16,6 @@ from services.identity.core.bundle import TrustBundle
 from services.replay.aside import blocks
 from services.replay.chunks import Chunk, Item
 from services.replay.cluster import Live, opened
-from services.replay.frames import pack
 from services.replay.recording import (
     Header,
     Range,
@@ -32,6 +34,8 @@ from services.runtime.config import KafkaSettings
 
 _TELLING = ("cleanup.policy", "message.timestamp.type", "retention.bytes", "retention.ms")
 """Settings of a topic that say how its records are to be read."""
+FLUSH_S = 2.0
+"""What was read waits so long, in seconds, at most until the next record, for its frame to become full."""
 Progress = Callable[[int, int], None]
 """Is told how many offsets are recorded, of how many."""
 
@@ -51,6 +55,8 @@ class Order:
     """What identities are to be verified by when it is replayed."""
     snapshot: Snapshot | None = None
     """The state before what is recorded of ``muster.events``, which then begins where a fold from it does."""
+    warn: Callable[[str], None] = lambda _words: None
+    """Is told what somebody should know of the recording."""
 
     def range_of(self, topic: str) -> Selection:
         """Return what of a topic is to be read."""
@@ -105,11 +111,37 @@ async def resume(
                     raise RecordingError(
                         f"it is of cluster {header.cluster}, but {settings.bootstrap_servers} is {live.cluster}"
                     )
+            _check_configuration(header, lives, order)
             file.seek(remains.keep)
             file.truncate()
-            if remains.again:
-                file.write(pack(remains.again))
             return await _run(file, Writer(remains.tally, begun=True), lives, order, stopping, progress)
+
+
+def _check_configuration(header: Header, lives: list[Live], order: Order) -> None:
+    """Refuse to go on under another configuration where a log would read otherwise; say where it may.
+
+    Raises ``RecordingError``.
+    """
+    rules = header.rules if order.rules is None else dict(order.rules)
+    if rules != header.rules:
+        raise RecordingError("it is to be replayed by other rules than those given: give the --config or --set of then")
+    now = tuple(
+        one.model_copy(update={"partitions": live.partitions, "config": _telling(live)})
+        for one, live in zip(header.topics, lives, strict=True)
+    )
+    for one, was in zip(now, header.topics, strict=True):
+        if one.partitions != was.partitions:
+            raise RecordingError(
+                f"{one.name} had {was.partitions} partitions and has {one.partitions}: keys lie elsewhere since, "
+                "record what came later in another file"
+            )
+    if configuration_digest(now, rules) != header.configuration:
+        changed = [one.name for one, was in zip(now, header.topics, strict=True) if one.config != was.config]
+        order.warn(f"the configuration of {', '.join(changed)} is not what it was when the recording was begun")
+
+
+def _telling(live: Live) -> dict[str, str]:
+    return {name: live.config[name] for name in _TELLING if name in live.config}
 
 
 def _left(topic: RecordedTopic, tally: Tally) -> dict[int, tuple[int, int]]:
@@ -126,7 +158,7 @@ def _header(lives: list[Live], order: Order) -> Header:
                 Range(partition=number, start=one.asked, end=max(one.end, one.asked))
                 for number, one in sorted(live.extents.items())
             ),
-            config={name: live.config[name] for name in _TELLING if name in live.config},
+            config=_telling(live),
         )
         for live in lives
     )
@@ -150,19 +182,32 @@ async def _run(
 ) -> Trailer:
     done, total = 0, sum(live.total for live in lives)
     complete = True
+    clock = asyncio.get_running_loop().time
+    _write(file, writer.flush())
+    due = clock() + FLUSH_S
     # What the loop leaves early, by a signal or an error of Kafka's, is closed as a part: whole as far as it goes.
     for live in lives:
         async for item in until(live.items(), stopping):
             if (kept := _kept(item, order)) is not None:
-                file.write(writer.take(kept))
+                _write(file, writer.take(kept))
+            if clock() >= due:
+                _write(file, writer.flush())
+                due = clock() + FLUSH_S
             done += len(item.records) if isinstance(item, Chunk) else 0
             progress(done, total)
         complete = complete and not stopping.is_set()
         if complete:
             for number, one in live.extents.items():
                 writer.tally.pass_to(live.topic, number, one.end)
-    file.write(writer.finish(complete=complete))
+    _write(file, writer.finish(complete=complete))
     return writer.tally.trailer(complete=complete)
+
+
+def _write(file: BinaryIO, frames: bytes) -> None:
+    """Hand whole frames to the system at once: what waits in this process dies with it."""
+    if frames:
+        file.write(frames)
+        file.flush()
 
 
 def _kept(item: Item, order: Order) -> Item | None:

@@ -1,29 +1,44 @@
 """Hides addresses and credentials in records, the same one always by the same token, so that verdicts stay the same.
 
-Namespace, group and identity are left as they are, in key and body: they are what a record is about. What a credential
-proved stands in its place (``attestation``).
+Namespace, group and identity are left as they are, in key and body: they are what a record is about, and may hold what
+looks like an address. What a credential proved stands in its place (``attestation``). Ports, host names without an
+address in them, labels and words stay.
 """
 
 import hashlib
 import hmac
-import ipaddress
 import json
 import re
 from typing import Any
 
+from schemas.codec import MAX_EVENT_BYTES
 from services.processor.core.record import Appended, Record
 from services.replay.attestation import Attestor
 from services.replay.chunks import Chunk
+from services.replay.forms import hidden, mac
 from services.replay.lines import shortest
 
-_MAYBE_IPV6 = re.compile(rb"(?<![0-9A-Za-z_:.])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]+")
-_MAYBE_IPV4 = re.compile(rb"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?!\.?[0-9])")
-_JWT = re.compile(rb"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-_BLOB = re.compile(rb"[A-Za-z0-9+/]{100}[A-Za-z0-9+/=\\\nrn]*")
-"""A signature in base64, in what is no JSON: longer than a link of a chain."""
 _CREDENTIAL = "credential"
-_SECRET = re.compile(r"token|secret|passw|credential|authorization|api.?key|private.?key", re.IGNORECASE)
-_LEFT = {"identity", "namespace", "group", "session", "owner", "sentAt", "type"}
+_SECRET = re.compile(
+    r"token|secret|passw|pwd|credential|authorization|api.?key|access.?key|private.?key", re.IGNORECASE
+)
+_MAC = re.compile(r"mac(_?addr(ess)?)?", re.IGNORECASE)
+_LEFT = {
+    ("workload", "namespace"),
+    ("workload", "group"),
+    ("workload", "identity"),
+    # of what a processor signed, and of an operator's order
+    ("workload",),
+    ("account",),
+    ("role",),
+    ("signature",),
+    ("scope",),
+    # of what the sink did
+    ("namespace",),
+    ("name",),
+    ("uid",),
+}
+"""Places in a body that say what the record is about: it would not be folded as it was without them."""
 
 
 class Redactor:
@@ -54,59 +69,73 @@ class Redactor:
     def _event(self, body: dict[str, Any]) -> dict[str, Any]:
         """Hide everything but what stands in the credential's place."""
         shown = body["proof"].pop(_CREDENTIAL)
-        hidden: dict[str, Any] = self._walked(body)
-        # Errors may quote addresses; identities have none.
-        shown["jwt"]["token"] = self._text(shown["jwt"]["token"].encode()).decode()
-        return {**hidden, "proof": {_CREDENTIAL: shown, **hidden["proof"]}}
+        rest: dict[str, Any] = self._walked(body)
+        told = json.loads(shown["jwt"]["token"])
+        for outcome in told.values():
+            # Words may quote addresses; what was proved is compared with the identity that is left as it is.
+            if "message" in outcome:
+                outcome["message"] = self._text(outcome["message"].encode()).decode()
+        shown["jwt"]["token"] = shortest(told).decode()
+        return {**rest, "proof": {_CREDENTIAL: shown, **rest["proof"]}}
 
     def _value(self, value: bytes) -> bytes:
         try:
             body = json.loads(value)
-            if isinstance(body, dict) and shortest(body) == value:
-                return shortest(self._walked(body))
         except (ValueError, RecursionError):
-            pass
-        # Whatever it is, it is rejected for the same reason afterwards.
-        return self._text(value)
+            # Whatever it is, it is rejected for the same reason afterwards.
+            return self._text(value)
+        # Spelled anew: what is escaped, or said twice, would hide an address from whoever looks for it.
+        spelled = _spelled(self._walked(body))
+        return spelled.ljust(len(value)) if len(value) > MAX_EVENT_BYTES else spelled
 
-    def _walked(self, body: Any) -> Any:  # noqa: ANN401 - any JSON
+    def _walked(self, body: Any, path: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - any JSON
         if isinstance(body, dict):
-            return {name: found if name in _LEFT else self._named(name, found) for name, found in body.items()}
+            return {
+                self._words(name): (found if self._is_left((*path, name), found) else self._named((*path, name), found))
+                for name, found in body.items()
+            }
         if isinstance(body, list):
-            return [self._walked(one) for one in body]
-        return self._text(body.encode()).decode() if isinstance(body, str) else body
+            return [self._walked(one, (*path, "")) for one in body]
+        return self._words(body) if isinstance(body, str) else body
 
-    def _named(self, name: str, found: Any) -> Any:  # noqa: ANN401 - any JSON
-        if name == _CREDENTIAL:
+    @staticmethod
+    def _is_left(path: tuple[str, ...], found: Any) -> bool:  # noqa: ANN401 - any JSON
+        return path in _LEFT and (isinstance(found, str) or path == ("workload", "identity"))
+
+    def _named(self, path: tuple[str, ...], found: Any) -> Any:  # noqa: ANN401 - any JSON
+        name = path[-1]
+        if _SECRET.search(name):
             return self._hidden(found)
-        if _SECRET.search(name) and isinstance(found, str):
-            return self._token("secret", found.encode())
         if name == "ip" and isinstance(found, str):
-            hidden = self._text(found.encode()).decode()
-            return hidden if hidden != found else self._token("ip", found.encode())
-        return self._walked(found)
+            told = self._words(found)
+            return told if told != found else self._token("ip", found.encode(errors="surrogatepass"))
+        if _MAC.fullmatch(name) and isinstance(found, str):
+            return self._token("mac", mac(found.encode(errors="surrogatepass")))
+        return self._walked(found, path)
 
     def _hidden(self, found: Any) -> Any:  # noqa: ANN401 - any JSON
-        """Hide every text, whatever its name: no event was made of it."""
+        """Hide every text and number, whatever its name."""
         if isinstance(found, dict):
-            return {name: self._hidden(one) for name, one in found.items()}
+            return {self._words(name): self._hidden(one) for name, one in found.items()}
         if isinstance(found, list):
             return [self._hidden(one) for one in found]
-        return self._token("secret", found.encode()) if isinstance(found, str) else found
+        if found is None or isinstance(found, bool):
+            return found
+        return self._token("secret", str(found).encode(errors="surrogatepass"))
+
+    def _words(self, text: str) -> str:
+        return self._text(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
 
     def _text(self, raw: bytes) -> bytes:
-        for secret in (_JWT, _BLOB):
-            raw = secret.sub(lambda found: self._token("secret", found[0]).encode(), raw)
-        hidden = _MAYBE_IPV6.sub(self._address, raw)
-        return _MAYBE_IPV4.sub(self._address, hidden)
+        return hidden(raw, lambda kind, found: self._token(kind, found).encode())
 
-    def _address(self, found: re.Match[bytes]) -> bytes:
-        address = found[0].rstrip(b".") if b"::" in found[0][-2:] else found[0].rstrip(b".:")
-        try:
-            told = str(ipaddress.ip_address(address.decode()))
-        except ValueError:
-            return found[0]
-        return self._token("ip", told.encode()).encode() + found[0][len(address) :]
+    def _token(self, kind: str, found: bytes) -> str:
+        return f"{kind}-{hmac.new(self._key, found, hashlib.sha256).hexdigest()[:16]}"
 
-    def _token(self, kind: str, hidden: bytes) -> str:
-        return f"{kind}-{hmac.new(self._key, hidden, hashlib.sha256).hexdigest()[:16]}"
+
+def _spelled(body: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """Return JSON in its shortest spelling; with escapes where a text is no Unicode."""
+    try:
+        return shortest(body)
+    except ValueError:
+        return json.dumps(body, separators=(",", ":")).encode()

@@ -1,7 +1,8 @@
 """The log folded again by the processor's own core: what it decided, record by record.
 
 Its weight-bearing rule: what follows from records that were not read is said to be uncertain, never guessed. A fold of
-a partition is certain if it began at offset 0 and no record was lost since.
+a partition is certain if it began at offset 0, no record was lost since or could not be read, and its ticks are those
+of the rules that it is folded by.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from schemas.codec import Rejection, decode_workload
 from schemas.names import CONTROL_KEY
+from schemas.rejected import RejectReason
 from schemas.workloads import Presence, Workload
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Reject
 from services.processor.core.roll import Roll
@@ -143,10 +145,13 @@ def _folded(standing: Standing, partition: int, records: Sequence[Appended]) -> 
     state, coming = roll.state, iter(records)
     told = roll.fold_all(records) if standing.heard is None else _heard(roll, records, standing.heard)
     for offset, effects in told:
-        time_ms = next(record.timestamp for record in coming if record.offset == offset)
+        record = next(record for record in coming if record.offset == offset)
+        if record.key == CONTROL_KEY:
+            standing.suspect(standing.fit.take(record))
         for effect in effects if offset >= standing.told else ():
-            yield from _told(standing, Place(partition, offset, time_ms), effect)
+            yield from _told(standing, partition, record, effect)
         if roll.state is not state:
+            standing.suspect(standing.unread.closed(roll.attendance.last))
             counted = roll.state.rolls > state.rolls
             standing.closed["counted" if counted else "braked" if roll.state.braked else "void"] += 1
             state = roll.state
@@ -167,7 +172,8 @@ def _heard(roll: Roll, records: Sequence[Appended], heard: dict[bytes, int]) -> 
             yield record.offset, effects
 
 
-def _told(standing: Standing, place: Place, effect: Effect) -> Iterator[Happening]:
+def _told(standing: Standing, partition: int, record: Appended, effect: Effect) -> Iterator[Happening]:
+    place = Place(partition, record.offset, record.timestamp)
     match effect:
         case Emit(key, value):
             before = standing.presences.pop(key, None)
@@ -181,6 +187,8 @@ def _told(standing: Standing, place: Place, effect: Effect) -> Iterator[Happenin
             standing.ignored[rule] += 1
         case Reject():
             standing.rejected[effect.reason] += 1
+            if effect.reason == RejectReason.UNKNOWN_VERSION:
+                standing.suspect(standing.unread.take(record.key, record.value or b"", record.offset))
         case _:
             pass  # a row of the processor's table: only its own shell stores it
 

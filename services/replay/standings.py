@@ -13,6 +13,14 @@ from schemas.names import CONTROL_KEY
 from schemas.workloads import Presence
 from services.processor.core.record import Appended
 from services.processor.core.roll import Roll
+from services.replay.fitting import Fit
+from services.replay.unread import Unread
+
+
+class OfReading(str):
+    """A doubt not about what was read, but about how: by which rules, and by which version of the schemas."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -41,6 +49,12 @@ class Standing:
     """Broker time, in milliseconds, of each workload's last event that counted; None: nobody asks."""
     awaited: int | None = None
     """The first record that the snapshot needs, until it was there."""
+    fit: Fit = field(init=False)
+    unread: Unread = field(default_factory=Unread)
+
+    def __post_init__(self) -> None:
+        """Hold the ticks against the rules that they are folded by."""
+        self.fit = Fit(self.roll.rules.window_ms)
 
     @property
     def reached(self) -> int:
@@ -70,6 +84,11 @@ class Standing:
         """Nothing is certain any more, nor which window is open: a tick must say it."""
         self.doubts.append(why)
         self.aligned = False
+
+    def suspect(self, why: str | None) -> None:
+        """Every record is there, but what follows from them may not be what followed then; None: there is no reason."""
+        if why is not None:
+            self.doubts.append(OfReading(why))
 
     def passes(self, records: Sequence[Appended]) -> Iterator[Sequence[Appended]]:
         """Yield what can be folded in one pass; where a tick may say which window is open, it is looked at before."""

@@ -11,6 +11,7 @@ from services.processor.core.record import NoticeKind
 from services.replay.chunks import Gap
 from services.replay.lines import to_time
 from services.replay.refold import Happening, Noted, Refold, Transition
+from services.replay.standings import OfReading
 
 _UNKNOWN_VERSION = "UnknownVersion"
 
@@ -88,7 +89,12 @@ def cannot_know(refold: Refold) -> list[str]:
     lines = []
     for number, one in sorted(refold.standings.items()):
         lines += [f"partition {number}: {doubt}" for doubt in one.doubts]
-        if one.doubts:
+        if any(isinstance(doubt, OfReading) for doubt in one.doubts):
+            lines.append(
+                f"partition {number}: not known: who was absent, removed or came back behind that; hence what is "
+                "marked ? may have been otherwise, and what is missing may have been"
+            )
+        if not all(isinstance(doubt, OfReading) for doubt in one.doubts):
             unknown = one.ignored["UnknownSession"]
             heard = f"; {unknown} events are of sessions whose beginning was not read" if unknown else ""
             lines.append(

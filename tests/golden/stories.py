@@ -113,12 +113,48 @@ def second_half() -> bytes:
     return recorded(log, snapshot=state, first=beginnings(state)[0].resume)
 
 
+def newer_agent() -> Log:
+    """Return the log in which one workload was updated before the processor was, and speaks a newer version."""
+    log = Log()
+    log.resumed()
+    for who in range(4):
+        log.connect(who)
+    for seq in range(1, 14):
+        for who in range(3):
+            log.heartbeat(who, seq=seq)
+        if seq < 4:
+            log.heartbeat(3, seq=seq)
+            log.append(key(3), b'{"v":2,"type":"heartbeat","session":"x","seq":1}')
+        else:
+            log.append(
+                key(3), b'{"v":2,"type":"%s","session":"y","seq":1}' % (b"connect" if seq == 4 else b"heartbeat")
+            )
+        log.tick()
+    return log
+
+
+def faster_ticks() -> Log:
+    """Return a log whose processor called the roll each second: its recorder was given the rules of another one."""
+    log = Log()
+    log.resumed()
+    for who in range(4):
+        log.connect(who)
+    for seq in range(1, 25):
+        for who in range(3):
+            log.heartbeat(who, seq=seq)
+        log.tick()
+    log.goodbye(2, seq=99)
+    return log
+
+
 STORIES: dict[str, Callable[[], bytes]] = {
     "first-night": lambda: recorded(first_night()),
     "second-half": second_half,
     "lost-start": lambda: recorded(first_night(), first=40, asked=0),
     "proofs": lambda: recorded(proofs(), small_bundles()),
     "switch": lambda: recorded(switch(), small_bundles()[:1], rules=Rules()),
+    "newer-agent": lambda: recorded(newer_agent()),
+    "faster-ticks": lambda: recorded(faster_ticks(), rules=Rules()),
     "proofs-redacted": lambda: recorded(
         proofs(), small_bundles()[:1], Redactor(b"golden" * 6, Attestor(small_bundles()))
     ),

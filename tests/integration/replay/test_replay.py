@@ -14,6 +14,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from schemas.topics import EVENTS, WORKLOADS
 from services.replay.chunks import Chunk, Gap, Why
+from services.replay.frames import pack
 from services.replay.recorder import Order, record, resume
 from services.replay.recording import RecordingError
 from services.replay.redaction import Redactor
@@ -221,7 +222,7 @@ async def test_a_recording_of_another_cluster_or_key_is_not_resumed(house: House
         assert found.header is not None
         foreign = found.header.model_copy(update={"cluster": "another"})
     other = tmp_path / "other"
-    other.write_bytes(foreign.to_json() + b"\n")
+    other.write_bytes(pack(foreign.to_json() + b"\n"))
     with pytest.raises(RecordingError, match="of cluster another"):
         await resume(other, house.settings, EVERYTHING, asyncio.Event(), lambda *_: None)
     assert path.read_bytes() == before

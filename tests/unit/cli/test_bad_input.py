@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
 from services.cli.main import app
 from services.processor.core.record import Record
@@ -85,18 +86,104 @@ def test_a_compacted_gap_leaves_what_was_before_certain_and_nothing_behind(tmp_p
     assert "offsets 60 to 61 were deleted by compaction" in done.stderr
 
 
-def test_records_of_another_schema_version_are_counted_and_said_to_be_what_a_newer_one_may_take(tmp_path: Path) -> None:
-    """The state is what a processor of this version has; nobody is marked by a record that was not understood."""
+NEWER = b'{"v":2,"type":"heartbeat"}'
+
+
+def test_a_heartbeat_of_another_schema_version_takes_nothing_from_who_was_heard_anyway(tmp_path: Path) -> None:
+    """Nobody is marked by a record that was not understood, and nothing follows from it: its workload was there."""
     log = Log()
     log.connect(1)
-    log.append(key(1), b'{"v":2,"type":"heartbeat"}')
-    log.append(key(2), b'{"v":2,"type":"connect"}')
+    log.append(key(1), NEWER)
     log.tick()
-    done = replay(taped(tmp_path, [chunk(log)], len(log.records)))
+    done = replay(taped(tmp_path, [chunk(log)], len(log.records)), "--fail-on", "uncertain")
     assert done.exit_code == 0
-    assert [one["key"] for one in transitions(done)] == [key(1).decode()]
-    assert json.loads(done.stdout.splitlines()[-1])["rejected"] == {"UnknownVersion": 2}
-    assert "2 records are of another schema version" in done.stderr
+    assert [(one["key"], one["certain"]) for one in transitions(done)] == [(key(1).decode(), True)]
+    assert json.loads(done.stdout.splitlines()[-1])["rejected"] == {"UnknownVersion": 1}
+    assert "1 records are of another schema version" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("who", "value"),
+    [
+        (key(1), NEWER),
+        (key(2), b'{"v":2,"type":"connect"}'),
+        (key(1), b'{"v":2,"type":"disconnect"}'),
+        (CONTROL_KEY, NEWER),
+        (CONTROL_KEY, b'{"v":2,"type":"tick","window":0}'),
+        (b"odd", NEWER),
+        (None, NEWER),
+        (key(1), b'{"v":"1","type":[]}'),
+    ],
+)
+def test_behind_what_only_a_newer_processor_can_read_nothing_is_certain(
+    tmp_path: Path, who: bytes | None, value: bytes
+) -> None:
+    log = Log()
+    log.connect(1)
+    for _ in range(2):
+        log.tick()
+    unread = log.append(who, value)
+    for _ in range(4):
+        log.tick()
+    done = replay(taped(tmp_path, [chunk(log)], len(log.records)), "--fail-on", "uncertain")
+    assert done.exit_code == 1
+    assert [(one["state"]["presence"], one["certain"]) for one in transitions(done)] == [
+        ("connected", True),
+        ("absent", False),
+    ]
+    assert f"at offset {unread} is of another schema version" in done.stderr
+    assert "FAILED uncertain: 1" in done.stderr
+    assert not json.loads(done.stdout.splitlines()[-1])["certain"]
+
+
+def a_lasting_silence(apart_ms: int = 1000) -> Log:
+    log = Log()
+    log.connect(1)
+    for _ in range(20):
+        log.tick(apart_ms)
+    return log
+
+
+@pytest.mark.parametrize(
+    ("window_ms", "fits"), [(1000, True), (1200, True), (2000, False), (10_000, False), (500, False)]
+)
+def test_ticks_that_are_not_a_window_apart_tell_of_other_rules(tmp_path: Path, window_ms: int, fits: bool) -> None:  # noqa: FBT001
+    log = a_lasting_silence()
+    done = replay(taped(tmp_path, [chunk(log)], len(log.records)), f"--set=rules.window_ms={window_ms}")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["certain"] is fits
+    assert ("are hardly the processor's" in done.stderr) is not fits
+    assert ("1 s apart" in done.stderr) is not fits
+
+
+def test_the_night_without_its_rules_is_not_called_certain(tmp_path: Path) -> None:
+    """As `muster events cat first-night -o json > lines.jsonl; muster replay lines.jsonl` has it."""
+    lines = tmp_path / "lines.jsonl"
+    lines.write_bytes(CliRunner().invoke(app, ["events", "cat", str(NIGHT), "-o", "json"]).stdout_bytes)
+    done = CliRunner().invoke(app, ["replay", str(lines), "--fail-on", "uncertain"])
+    assert done.exit_code == 1
+    assert "hardly the processor's. Give its --config, or --set rules.window_ms=" in done.stderr
+    assert "what is missing may have been" in done.stderr
+    table = CliRunner().invoke(app, ["replay", str(lines)]).stdout
+    assert "connected?" in table
+
+
+def test_a_recording_that_is_replayed_by_other_rules_is_not_called_certain() -> None:
+    done = replay(NIGHT, "--set=rules.missed_windows=4")
+    assert done.exit_code == 0
+    assert {one["certain"] for one in transitions(done)} == {False}
+    assert "by other rules than those by which the processor called the roll then" in done.stderr
+
+
+def test_rules_that_were_changed_in_the_header_are_found_out(tmp_path: Path) -> None:
+    head, rest = b"".join(frame.lines for frame in frames([NIGHT.read_bytes()])).split(b"\n", 1)
+    changed = head.replace(b'"missed_windows":3', b'"missed_windows":4')
+    assert changed != head
+    (tmp_path / "tape").write_bytes(pack(changed + b"\n" + rest))
+    done = CliRunner().invoke(app, ["replay", str(tmp_path / "tape")])
+    assert done.exit_code == 1
+    assert "its header was changed" in done.stderr
+    assert done.stdout == ""
 
 
 def test_lines_left_out_of_a_recording_are_missed(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def test_a_refold_tells_exactly_what_the_processor_told(script: list[Step], size
     ]
     again = transitions(happenings)
     assert [(one.place.offset, one.key, one.state.to_json() if one.state else None) for one in again] == told
-    assert all(one.certain for one in again)
+    # Where the ticks of a script come as no owner's would, that is said instead.
+    assert all(one.certain for one in again) or any(one.fit.told for one in refold.standings.values())
     if agents.records:
         assert picture(refold.standings[0].roll) == picture(agents.roll)
 

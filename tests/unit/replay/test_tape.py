@@ -1,7 +1,8 @@
 """Recordings: what is written comes back, and whatever is not whole is told."""
 
+import re
 from contextlib import suppress
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given, settings
@@ -110,9 +111,72 @@ def test_the_rest_of_a_cut_recording_is_written_behind_what_is_whole() -> None:
         writer = Writer(remains.tally, begun=True)
         position = remains.tally.position(TOPIC, 0)
         rest = writer.take(Chunk(TOPIC, 0, records[position:])) if records[position:] else b""
-        again = pack(remains.again) if remains.again else b""
-        assert read(raw[: remains.keep] + again + rest + writer.finish(complete=True)) == records
+        assert read(raw[: remains.keep] + rest + writer.finish(complete=True)) == records
     assert resumed > 50
+
+
+def test_the_header_is_ready_to_be_written_before_any_record() -> None:
+    """Whatever kills the process then, there is something to go on from."""
+    records = a_log()
+    writer = Writer(Tally(header(len(records))))
+    opening = writer.flush()
+    assert Remains([opening]).tally.header == header(len(records))
+    assert writer.take(Chunk(TOPIC, 0, records[:3])) == b""
+    assert Remains([opening + writer.flush()]).tally.position(TOPIC, 0) == 3
+
+
+def advised(raw: bytes) -> str:
+    with pytest.raises(RecordingError) as told:
+        read(raw)
+    return str(told.value)
+
+
+def followed(raw: bytes, advice: str) -> str:
+    """Do as the advice says; return what it leads to."""
+    if re.search(r"record (it|them) again|this is no recording", advice):
+        return "anew"
+    if truncate := re.search(r"truncate -s (\d+) FILE, then", advice):
+        raw = raw[: int(truncate[1])]
+    assert "muster record --resume FILE" in advice
+    return "complete" if Remains([raw]).complete else "resumed"
+
+
+@pytest.mark.usefixtures("small_frames")
+def test_what_is_advised_of_a_cut_recording_can_be_done_and_keeps_what_there_is() -> None:
+    records = a_log()
+    raw = written([Chunk(TOPIC, 0, [record]) for record in records], len(records))
+    ends = [frame.end for frame in frames([raw])]
+    for cut in range(len(raw)):
+        assert followed(raw[:cut], advised(raw[:cut])) == ("resumed" if cut >= ends[0] else "anew")
+    lines = b"".join(frame.lines for frame in frames([raw]))
+    assert followed(lines[:2000], advised(lines[:2000])) == "anew"
+    with pytest.raises(RecordingError, match="not compressed"):
+        Remains([lines[:2000]])
+
+
+@pytest.mark.usefixtures("small_frames")
+def test_what_is_advised_of_a_damaged_recording_can_be_done_and_keeps_what_lies_before() -> None:
+    records = a_log()
+    raw = written([Chunk(TOPIC, 0, [record]) for record in records], len(records))
+    ends = [frame.end for frame in frames([raw])]
+    for place, bit in product(range(0, len(raw), 5), (0x01, 0x80)):
+        bad = bytearray(raw)
+        bad[place] ^= bit
+        with suppress(RecordingError):
+            assert read(bytes(bad)) == records  # a bit of zstd's own that carries nothing
+            continue
+        assert followed(bytes(bad), advised(bytes(bad))) == ("resumed" if place >= ends[0] else "anew")
+
+
+def test_a_recording_that_was_packed_anew_is_replayed_but_not_gone_on_with() -> None:
+    """Its trailer has no frame of its own: to go on behind it would cut off everything."""
+    records = a_log()
+    writer = Writer(Tally(header(len(records))))
+    raw = writer.take(Chunk(TOPIC, 0, records[:5])) + writer.finish(complete=False)
+    anew = pack(b"".join(frame.lines for frame in frames([raw])))
+    assert read(anew) == records[:5]
+    with pytest.raises(RecordingError, match="packed by another program"):
+        Remains([anew])
 
 
 def test_an_interrupted_recording_is_whole_and_says_that_it_is_not_all() -> None:
