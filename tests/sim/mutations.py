@@ -259,6 +259,9 @@ MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     place_not_won_back,
 )
 
+OF_MANY = (brake_forgets_whom_it_lost, newcomers_release_the_brake)
+"""What 400 worlds of up to six machines do not show: ``tests/laws/test_cut.py`` catches them, with larger fleets."""
+
 FIRST = {"commit_ahead_of_apply": 25, "nobody_expelled": 80, "place_not_won_back": 45}
 """Where to begin to look, for those whose circumstances are rare: minutes of worlds before it show nothing."""
 WITHIN = 400
