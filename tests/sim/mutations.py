@@ -1,6 +1,7 @@
 """Cores with one rule taken out each, to show that the simulation would have noticed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from services.agent.core import moves
 from services.agent.core import session as agent_session
 from services.identity.core.verdict import Accepted, Refusal
 from services.processor.changelog import Changelog
-from services.processor.core import joining, roll, session, verdict
+from services.processor.core import doubt, joining, roll, session, verdict
 from services.processor.core.attendance import Attendance
 from services.processor.core.chains import Chains
 from services.processor.core.rows import PartitionRow
@@ -55,6 +56,22 @@ def no_void_window(patch: Patch) -> None:
 def brake_on_removal_only(patch: Patch) -> None:
     """However many fall silent together, they are marked absent."""
     patch.setattr(verdict, "_brake", lambda *_: False)
+
+
+def brake_forgets_whom_it_lost(patch: Patch) -> None:
+    """Only those who are due now or at the next tick brake: a cut that comes bit by bit does not."""
+    patch.setattr(doubt, "_is_lost", lambda *_: False)
+
+
+def newcomers_release_the_brake(patch: Patch) -> None:
+    """It lets go when few of everybody are silent, whoever joined meanwhile."""
+    whole = doubt.judged
+
+    def judged(book: Any, found: Any) -> Any:  # noqa: ANN401
+        book.state = replace(book.state, doubted=None)
+        return whole(book, found)
+
+    patch.setattr(doubt, "judged", judged)
 
 
 def time_by_clock(patch: Patch) -> None:
@@ -241,6 +258,9 @@ MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     nobody_expelled,
     place_not_won_back,
 )
+
+OF_MANY = (brake_forgets_whom_it_lost, newcomers_release_the_brake)
+"""What 400 worlds of up to six machines do not show: ``tests/laws/test_cut.py`` catches them, with larger fleets."""
 
 FIRST = {"commit_ahead_of_apply": 25, "nobody_expelled": 80, "place_not_won_back": 45}
 """Where to begin to look, for those whose circumstances are rare: minutes of worlds before it show nothing."""

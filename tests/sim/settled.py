@@ -78,7 +78,7 @@ def _about(world: World, agent: Agent, said: Verdicts) -> Iterator[str]:
 
 def _braked(said: Verdicts) -> bool:
     """Whether a partition is braked: no grace passes there."""
-    return any(one.presence is Presence.UNKNOWN for one in said.final.values())
+    return bool(said.braked)
 
 
 def _onboarded(world: World, agent: Any, war: Any) -> Iterator[str]:  # noqa: ANN401

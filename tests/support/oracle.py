@@ -116,10 +116,23 @@ class _Workload:
     missed: int = 0
     left_at_roll: int = 0
     removed_at_roll: int = 0
+    given_up: bool = False
+    """An operator released a brake while it was absent: its silence is its own."""
     chain: "_Chain | None" = None
 
     def expected(self) -> bool:
         return self.state is not None and self.state.presence in {Presence.CONNECTED, Presence.UNKNOWN}
+
+    def vanished(self) -> bool:
+        """Whether it was called absent for its silence, and nobody knows whose fault that was."""
+        return self._silenced() and not self.given_up
+
+    def _silenced(self) -> bool:
+        state = self.state
+        return state is not None and (state.presence, state.reason) == (Presence.ABSENT, Reason.MISSED_WINDOWS)
+
+    def give_up(self) -> None:
+        self.given_up = self.given_up or self._silenced()
 
     def doubted(self) -> bool:
         return self.state is not None and self.state.presence is Presence.UNKNOWN and self.missed > 0
@@ -138,6 +151,8 @@ class _Partition:
         self.present: set[bytes] = set()
         self.rolls = 0
         self.braked = False
+        self.fell = 0
+        """How many were silent when the brake began to hold."""
         self.release_ordered = False
         self.orders: list[Override] = []
         """Every order about removals ever given."""
@@ -297,24 +312,53 @@ class _Partition:
             workload.missed = 0 if workload.key in self.present else workload.missed + 1
         candidates = [w for w in expected if w.missed >= rules.missed_windows]
         waiting = [w for w in expected if w in candidates or w.doubted()]
-        silent = [w for w in expected if w in waiting or w.missed >= max(1, rules.missed_windows - 1)]
+        vanished = self._vanished()
         was, ordered = self.braked, self.release_ordered
-        share = len(waiting if was else silent) / len(expected) if expected else 0.0
         if was:
-            self.braked = share > rules.brake_release_share and not ordered
+            self.braked = len(waiting) + len(vanished) > rules.brake_release_share * self.fell and not ordered
         else:
-            self.braked = bool(waiting) and share > rules.brake_share and len(silent) >= rules.brake_least
+            soon = [w for w in expected if w not in waiting and w.missed >= max(1, rules.missed_windows - 1)]
+            self.braked = self._too_many(waiting, soon, vanished, len(expected))
         self.release_ordered = False
         if not self.braked:
             self.rolls += 1
         if was and not self.braked and not ordered:
-            for workload in waiting:
-                workload.missed = 0
+            self._begin_anew(waiting)
             candidates = []
         for workload in waiting if was and ordered else candidates:
             self._doubt(workload, entry) if self.braked else self._miss(workload, entry)
         for _, workload in sorted(self.workloads.items()):
+            if was and ordered:
+                workload.give_up()
             self._expire(workload, entry)
+
+    def _vanished(self) -> list[_Workload]:
+        """Who was called absent for silence and still has grace: the observer may have lost them one by one."""
+        return [
+            w
+            for w in self.workloads.values()
+            if w.vanished() and self.rolls < w.left_at_roll + self.rules.grace_windows
+        ]
+
+    def _too_many(
+        self, waiting: list[_Workload], soon: list[_Workload], vanished: list[_Workload], expected: int
+    ) -> bool:
+        """Tell whether a brake must begin to hold, and remember of how many."""
+        rules = self.rules
+        at_stake = [w for w in vanished if self.rolls + 1 >= w.left_at_roll + rules.grace_windows] or waiting
+        silent = len(waiting) + len(soon) + len(vanished)
+        if not at_stake or silent < rules.brake_least or silent <= rules.brake_share * (expected + len(vanished)):
+            return False
+        self.fell = silent
+        return True
+
+    def _begin_anew(self, waiting: list[_Workload]) -> None:
+        """Forget what was counted of silence: it was the observer's."""
+        for workload in waiting:
+            workload.missed = 0
+        for workload in self.workloads.values():
+            if workload.state is not None and workload.state.presence is Presence.ABSENT:
+                workload.left_at_roll = self.rolls
 
     def _doubt(self, workload: _Workload, entry: Entry) -> None:
         if workload.state is not None and workload.state.presence is Presence.CONNECTED:
@@ -322,6 +366,7 @@ class _Partition:
 
     def _miss(self, workload: _Workload, entry: Entry) -> None:
         workload.left_at_roll = self.rolls
+        workload.given_up = False
         self._change(workload, entry, Presence.ABSENT, Reason.MISSED_WINDOWS)
 
     def _expire(self, workload: _Workload, entry: Entry) -> None:
@@ -370,6 +415,8 @@ class Verdicts(NamedTuple):
     rejected: list[tuple[int, int]]
     """Partition and offset of each record that could not be taken."""
     windows: dict[int, int]
+    braked: set[int]
+    """Partitions in which nobody is marked absent or removed."""
 
 
 class Oracle:
@@ -391,6 +438,7 @@ class Oracle:
             transitions=[transition for roll in rolls for transition in roll.transitions],
             rejected=[(roll.number, offset) for roll in rolls for offset in roll.rejected],
             windows={roll.number: roll.window for roll in rolls},
+            braked={roll.number for roll in rolls if roll.braked},
         )
 
 

@@ -39,9 +39,9 @@ class Attendance:
         self.missed.pop(key, None)
         self.unknown.discard(key)
 
-    def population(self) -> int:
-        """Return how many are connected or kept unknown by the brake."""
-        return len(self.last.keys() | self.missed.keys() | self.sheet.keys() | self.unknown)
+    def expected(self) -> set[bytes]:
+        """Return who is connected or kept unknown by the brake."""
+        return self.last.keys() | self.missed.keys() | self.sheet.keys() | self.unknown
 
     def silent(self) -> list[tuple[bytes, int, int]]:
         """Return (key, windows missed before this one, highest seq) of all who are not on the open sheet.

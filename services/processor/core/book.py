@@ -71,7 +71,11 @@ class Book:
     def counts(self) -> Counts:
         """How many are in which presence; costs a pass over the attendance."""
         unknown = len(self.attendance.unknown)
-        return Counts(self.attendance.population() - unknown, unknown, len(self.absent))
+        return Counts(len(self.attendance.expected()) - unknown, unknown, len(self.absent))
+
+    def away(self, key: bytes) -> int:
+        """Return the roll from which an absent workload's grace counts."""
+        return max(self.absent[key], self.state.anew)
 
     def reject(self, record: Appended, why: Rejection) -> Reject:
         """Return the dead letter of a record."""

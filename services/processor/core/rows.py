@@ -93,6 +93,12 @@ class PartitionRow:
     resume: int = 0
     """Offset from which a new owner must read to rebuild the attendance: just after the tick before."""
     braked: bool = False
+    doubted: int | None = None
+    """How many were silent when the brake began to hold; None: it does not, or this was not remembered then."""
+    vouched: int = 0
+    """An operator said of the silence up to this roll that it was the machines': who was absent by then is dead."""
+    anew: int = 0
+    """The roll at which a brake last let go by itself: nobody's grace began before it."""
     trust: str | None = None
     """Digest of the trust bundle by which identities are verified; None: they are not (ADR 0010)."""
     overridden: bool = False

@@ -14,11 +14,11 @@ class Rules:
     grace_windows: int = 30
     """Not connected for so many windows more: removed."""
     brake_share: float = 0.55
-    """If more than this share would be marked absent at one tick, nobody is."""
+    """If more than this share fell silent within the grace, nobody is marked absent or removed (ADR 0013)."""
     brake_least: int = 10
     """Fewer than this many never brake: a handful of machines may well go together."""
     brake_release_share: float = 0.25
-    """The brake holds until no more than this share is silent, so that it does not flutter."""
+    """The brake holds until no more than this share of those who fell silent is silent still."""
     forget_windows: int = 8640
     """A removed workload is remembered for so many windows (a day of 10 s), to fence its late events."""
     superseded_kept: int = 8

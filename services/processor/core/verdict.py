@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from schemas.events import Tick
 from schemas.workloads import Presence, Reason
-from services.processor.core import orders
+from services.processor.core import doubt, orders
 from services.processor.core.book import Book
+from services.processor.core.doubt import Silence
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Rule, Store
-from services.processor.core.rows import PartitionRow, encode, partition_key
+from services.processor.core.rows import encode, partition_key
 
 
 class _Mark(NamedTuple):
@@ -36,8 +37,8 @@ def close_window(book: Book, record: Appended, tick: Tick, effects: list[Effect]
         effects.append(Ignored(Rule.TICK_TOO_SOON))
         return
     void = book.void or elapsed is None or elapsed < 0
-    missed, braked = _call(book, record, effects, void=void)
-    counted = not void and not braked
+    missed = _call(book, record, effects, void=void)
+    counted = not void and not book.braked
     rolls = state.rolls + counted
     if counted:
         _remove(book, record, rolls, effects)
@@ -45,14 +46,13 @@ def close_window(book: Book, record: Appended, tick: Tick, effects: list[Effect]
     book.attendance.close(missed)
     book.void = False
     book.overridden = book.overridden and void  # a void window decides nothing: the order waits for the next tick
-    book.state = PartitionRow(
-        partition=state.partition,
+    book.state = replace(
+        book.state,
         window=state.window + 1,
         rolls=rolls,
         opened=record.timestamp,
         revision=record.offset,
         resume=state.revision + 1,
-        braked=braked,
         trust=book.trusted,
         overridden=book.overridden,
         held=dict(book.held),
@@ -61,10 +61,8 @@ def close_window(book: Book, record: Appended, tick: Tick, effects: list[Effect]
     effects.append(Store(partition_key(state.partition), encode(book.state)))
 
 
-def _call(
-    book: Book, record: Appended, effects: list[Effect], *, void: bool
-) -> tuple[dict[bytes, tuple[int, int]], bool]:
-    """Mark who missed too many windows; return who is missing still, and whether the partition is braked."""
+def _call(book: Book, record: Appended, effects: list[Effect], *, void: bool) -> dict[bytes, tuple[int, int]]:
+    """Mark who missed too many windows, as the brake has it; return who is missing still."""
     step = 0 if void else 1
     missed: dict[bytes, tuple[int, int]] = {}
     due: dict[bytes, int] = {}
@@ -73,57 +71,44 @@ def _call(
             due[key] = seq
         else:
             missed[key] = (count + step, seq)
-    if void:
-        return missed, book.braked
-    return _mark_silent(book, record, effects, due, missed)
+    return missed if void else _mark_silent(book, record, effects, due, missed)
 
 
 def _mark_silent(
     book: Book, record: Appended, effects: list[Effect], due: dict[bytes, int], missed: dict[bytes, tuple[int, int]]
-) -> tuple[dict[bytes, tuple[int, int]], bool]:
+) -> dict[bytes, tuple[int, int]]:
     """Mark those who are due as the brake has it."""
     unknown = set(book.attendance.unknown)
-    waiting = due.keys() | unknown
-    population = book.attendance.population()
-    # Those who are due next: a cut falls inside a window, and who was not yet heard in it is due one window earlier.
-    silent = waiting | {key for key, (count, _) in missed.items() if count + 1 >= book.rules.missed_windows}
+    found = doubt.silence(book, due.keys(), missed)
     was = book.braked
-    braked = _brake(book, len(waiting), len(silent), population, effects)
-    if braked:
+    if _brake(book, found, effects):
         words = (
-            f"{len(silent)} of {population} agents of partition {book.state.partition} fell silent together; nobody is "
-            "marked absent until they are back or an operator releases the brake"
+            f"{found.silent} of {found.population} agents of partition {book.state.partition} fell silent together; "
+            "nobody is marked absent until they are back or an operator releases the brake"
         )
         told = {key: seq for key, seq in due.items() if key not in unknown}
         _mark(book, told, record, effects, _Mark(Presence.UNKNOWN, Reason.SUSPENDED, words))
-        return missed, braked
+        return missed
     if was and not book.overridden:
         # Silence under the brake proved nothing, and most are back: the others have as long to come back as anybody.
-        return missed | {key: (0, due.get(key, book.rows[key].seq)) for key in sorted(waiting)}, braked
+        return missed | {key: (0, due.get(key, book.rows[key].seq)) for key in sorted(found.waiting)}
     seconds = book.rules.window_ms / 1000
     words = f"not heard of in {book.rules.missed_windows} successive windows of {seconds:g} s"
     if was:
         due |= {key: book.rows[key].seq for key in sorted(unknown - due.keys())}
     _mark(book, due, record, effects, _Mark(Presence.ABSENT, Reason.MISSED_WINDOWS, words))
-    return missed, braked
+    return missed
 
 
-def _brake(book: Book, waiting: int, silent: int, population: int, effects: list[Effect]) -> bool:
-    """Decide whether so many fell silent that the observer is to be doubted (DESIGN.md, "Brake").
-
-    ``waiting`` would be marked absent now, or wait already; ``silent`` are these and those who would be at the next
-    tick.
-    """
-    rules = book.rules
-    if book.braked:
-        braked = waiting > rules.brake_release_share * population
-    else:
-        braked = waiting > 0 and silent >= rules.brake_least and silent > rules.brake_share * population
-    braked = braked and not book.overridden
-    if braked != book.braked:
-        kind = NoticeKind.BRAKED if braked else NoticeKind.RELEASED
-        effects.append(Notice(kind, f"window {book.window}: {silent} of {population} agents are silent"))
-    return braked
+def _brake(book: Book, found: Silence, effects: list[Effect]) -> bool:
+    """Decide whether so many fell silent that the observer is to be doubted, and say so where that changes."""
+    was = book.braked
+    book.state = doubt.judged(book, found)
+    if book.braked != was:
+        kind = NoticeKind.BRAKED if book.braked else NoticeKind.RELEASED
+        words = f"window {book.window}: {found.silent} of {found.population} agents are silent"
+        effects.append(Notice(kind, words))
+    return book.braked
 
 
 def _mark(book: Book, due: dict[bytes, int], record: Appended, effects: list[Effect], mark: _Mark) -> None:
@@ -156,10 +141,10 @@ def _remove(book: Book, record: Appended, rolls: int, effects: list[Effect]) -> 
     """Remove whoever has been absent for the whole grace."""
     grace = book.rules.grace_windows
     spared: Counter[str] = Counter()
-    for key in sorted(key for key, away in book.absent.items() if rolls - away >= grace):
+    for key in sorted(key for key in book.absent if rolls - book.away(key) >= grace):
         row = book.rows[key]
         if (scope := orders.holding(book, key)) is not None:
-            spared[scope] += rolls - book.absent[key] == grace  # told when it would have been removed, and not again
+            spared[scope] += rolls - book.away(key) == grace  # told when it would have been removed, and not again
             continue
         del book.absent[key]
         book.removed[key] = rolls
