@@ -139,7 +139,11 @@ class Provenance:
 def provenance(headers: object) -> dict[str, str]:
     """Return what the headers of a record say of where it comes from; empty: it was not emitted by a replay."""
     found = headers if isinstance(headers, list | tuple) else ()
-    return {name[len(EMITTED) :]: value.decode(errors="replace") for name, value in found if name.startswith(EMITTED)}
+    return {
+        name[len(EMITTED) :]: (value or b"").decode(errors="replace")
+        for name, value in found
+        if name.startswith(EMITTED)
+    }
 
 
 def _ours(headers: object) -> bool:

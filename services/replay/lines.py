@@ -1,7 +1,7 @@
 """One record as one line of JSON, and back to exactly the same bytes: what `muster events` prints and recordings hold.
 
 A value that is a JSON object in its shortest spelling stands in the line as that object, so that jq reads it; any
-other value stands as text, or in base64 where it is no text.
+other value stands as text, or in base64 where it is no text. Headers stand there only where a record has some.
 """
 
 import base64
@@ -21,12 +21,36 @@ class LineError(ValueError):
     """The line is no record; the text says why."""
 
 
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class Headed(NamedTuple):
+    """A record with Kafka's headers, as a replay that emitted it left its trace there."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
 class Line(NamedTuple):
     """A record and where it stood."""
 
     topic: str
     partition: int
-    record: Record
+    record: Record | Headed
+
+
+def headers_of(record: Appended) -> Headers:
+    """Return the headers of a record; no fold reads them, so not all kinds of records have some."""
+    return tuple(getattr(record, "headers", ()))
+
+
+def headed(offset: int, timestamp: int, key: bytes | None, value: bytes | None, headers: Headers) -> Record | Headed:
+    """Return a record, with headers where there are some."""
+    record = Record(offset, timestamp, key, value)
+    return Headed(*record, headers) if headers else record
 
 
 def to_line(topic: str, partition: int, record: Appended) -> bytes:
@@ -39,6 +63,11 @@ def to_line(topic: str, partition: int, record: Appended) -> bytes:
         **_key(record.key),
         **_value(record.value),
     }
+    if headers := headers_of(record):
+        fields["headers"] = [
+            {"name": name, **(_text("value", value) if value is not None else {"value": None})}
+            for name, value in headers
+        ]
     return shortest(fields)
 
 
@@ -64,7 +93,7 @@ def from_fields(fields: Any) -> Line:  # noqa: ANN401 - any JSON
         raise LineError("topic must be a text, partition and offset whole numbers from 0")
     key = _bytes(fields, "key")
     value = _bytes(fields, "value" if "value" in fields or "value64" in fields else "payload")
-    return Line(topic, partition, Record(offset, to_millis(moment), key, value))
+    return Line(topic, partition, headed(offset, to_millis(moment), key, value, _headers(fields.get("headers") or ())))
 
 
 def to_time(millis: int) -> str | int:
@@ -119,6 +148,19 @@ def _text(name: str, raw: bytes) -> dict[str, Any]:
         return {name: raw.decode()}
     except UnicodeDecodeError:
         return {f"{name}64": base64.b64encode(raw).decode()}
+
+
+def _headers(told: Any) -> Headers:  # noqa: ANN401 - any JSON
+    """Return headers; kcat's, names and values in turn, are read too. Raises ``LineError``."""
+    if isinstance(told, list) and all(isinstance(one, str | None) for one in told) and len(told) % 2 == 0:
+        told = [{"name": name, "value": value} for name, value in zip(told[::2], told[1::2], strict=True)]
+    if not isinstance(told, list | tuple) or not all(isinstance(one, dict) and _named(one) for one in told):
+        raise LineError("headers must be a list of objects, each with name and value")
+    return tuple((one["name"], _bytes(one, "value")) for one in told)
+
+
+def _named(header: dict[str, Any]) -> bool:
+    return isinstance(header.get("name"), str)
 
 
 def _bytes(fields: dict[str, Any], name: str) -> bytes | None:

@@ -12,11 +12,11 @@ import re
 from typing import Any
 
 from schemas.codec import MAX_EVENT_BYTES
-from services.processor.core.record import Appended, Record
+from services.processor.core.record import Appended
 from services.replay.attestation import Attestor
 from services.replay.chunks import Chunk
 from services.replay.forms import hidden, mac
-from services.replay.lines import shortest
+from services.replay.lines import headed, headers_of, shortest
 
 _CREDENTIAL = "credential"
 _SECRET = re.compile(
@@ -60,11 +60,17 @@ class Redactor:
 
     def record(self, record: Appended) -> Appended:
         """Return the record redacted."""
+        headers = tuple((self._words(name), self._header(name, value)) for name, value in headers_of(record))
         if record.value is None:
-            return record
+            return headed(record.offset, record.timestamp, record.key, None, headers) if headers else record
         event = self._attestor.attested(record)
         value = self._value(record.value) if event is None else shortest(self._event(event))
-        return Record(record.offset, record.timestamp, record.key, value)
+        return headed(record.offset, record.timestamp, record.key, value, headers)
+
+    def _header(self, name: str, value: bytes | None) -> bytes | None:
+        if value is None:
+            return None
+        return self._token("secret", value).encode() if _SECRET.search(name) else self._text(value)
 
     def _event(self, body: dict[str, Any]) -> dict[str, Any]:
         """Hide everything but what stands in the credential's place."""

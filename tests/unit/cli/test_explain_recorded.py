@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from schemas.topics import ACTIONS, EVENTS
+from schemas.topics import ACTIONS, EVENTS, WORKLOADS
 from services.cli.main import app
 from services.processor.core.record import Record
 from services.replay.chunks import Chunk, Gap, Item, Why
 from services.replay.core.story import story
+from services.replay.emitting import EMITTED
+from services.replay.lines import Headed
 from services.replay.recording import Header, Range, RecordedTopic, Tally
 from services.replay.tape import Writer
 from tests.golden.stories import RULES, first_night
@@ -45,6 +47,23 @@ def test_who_was_refused_is_told_why_in_the_processors_words() -> None:
     assert "session 2 begins (agent v1.0.0) and takes over from session 1" in done.stdout
     done = explain(GOLDEN / "proofs.jsonl.zst", 2)
     assert "rejected by ForgedLink: event 40 does not show the link" in done.stdout
+
+
+def test_what_a_replay_emitted_is_in_the_story_of_a_recording_too(tmp_path: Path) -> None:
+    log = first_night()
+    ranges = (Range(partition=0, start=0, end=len(log.records)),)
+    topics = (
+        RecordedTopic(name=EVENTS, partitions=1, ranges=ranges),
+        RecordedTopic(name=WORKLOADS, partitions=1, ranges=(Range(partition=0, start=0, end=1),)),
+    )
+    told = {"revision": b"7", "source": b"night", "range": b"all", "who": b"ann", "why": b"it was lost"}
+    headers = tuple((f"{EMITTED}{name}", value) for name, value in told.items())
+    emitted = Headed(0, log.records[-1].timestamp, key(5), None, headers)
+    writer = Writer(Tally(Header(cluster="one", topics=topics)))
+    items: list[Item] = [Chunk(EVENTS, 0, log.records), Chunk(WORKLOADS, 0, [emitted])]
+    (tmp_path / "tape").write_bytes(b"".join(writer.take(item) for item in items) + writer.finish(complete=True))
+    done = explain(tmp_path / "tape", 5)
+    assert "the outcome at revision 7 again, by a replay of night (all), by ann: it was lost" in done.stdout
 
 
 def test_a_story_is_not_told_across_missing_records(tmp_path: Path) -> None:

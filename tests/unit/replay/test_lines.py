@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.processor.core.record import Record
-from services.replay.lines import LineError, from_line, to_line
+from services.replay.lines import Headed, LineError, from_line, to_line
 from tests.support.logs import Log
 
 _json: st.SearchStrategy[Any] = st.recursive(
@@ -34,6 +34,13 @@ def test_every_record_comes_back_from_its_line_to_the_byte(
     assert from_line(line) == ("muster.events", 3, record)
 
 
+@given(st.lists(st.tuples(st.text(), st.none() | st.binary()), min_size=1))
+def test_headers_come_back_with_their_record_and_stand_nowhere_else(headers: list[tuple[str, bytes | None]]) -> None:
+    record = Headed(1, 0, b"k", b"{}", tuple(headers))
+    assert from_line(to_line("muster.workloads", 3, record)).record == record
+    assert b"headers" not in to_line("muster.workloads", 3, Record(1, 0, b"k", b"{}"))
+
+
 def test_an_event_stands_in_its_line_as_json() -> None:
     log = Log()
     log.connect(1)
@@ -45,6 +52,8 @@ def test_an_event_stands_in_its_line_as_json() -> None:
 def test_kcats_lines_are_read_too() -> None:
     kcat = b'{"topic":"t","partition":1,"offset":7,"tstype":"logappend","ts":1700000000000,"key":"k","payload":"{}"}'
     assert from_line(kcat) == ("t", 1, Record(7, 1_700_000_000_000, b"k", b"{}"))
+    headed = from_line(kcat[:-1] + b',"headers":["a","b","c",null]}').record
+    assert headed == Headed(7, 1_700_000_000_000, b"k", b"{}", (("a", b"b"), ("c", None)))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +67,9 @@ def test_kcats_lines_are_read_too() -> None:
         (b'{"topic":"t","partition":0,"offset":0,"time":"2026-11-23T03:12:00"}', "no zone"),
         (b'{"topic":"t","partition":0,"offset":0,"time":0,"value64":"?"}', "not base64"),
         (b'{"topic":"t","partition":0,"offset":0,"time":0,"value":7}', "must be a text"),
+        (b'{"topic":"t","partition":0,"offset":0,"time":0,"headers":[{"value":"x"}]}', "each with name and value"),
+        (b'{"topic":"t","partition":0,"offset":0,"time":0,"headers":["a"]}', "each with name and value"),
+        (b'{"topic":"t","partition":0,"offset":0,"time":0,"headers":7}', "each with name and value"),
     ],
 )
 def test_what_is_no_record_is_told_with_what_was_expected(line: bytes, words: str) -> None:

@@ -14,6 +14,7 @@ from services.processor.core.record import Appended, Record
 from services.processor.core.rules import Rules
 from services.replay.chunks import Chunk
 from services.replay.frames import frames
+from services.replay.lines import Headed, headers_of
 from services.replay.recording import Header, Range, RecordedTopic, Tally
 from services.replay.redaction import Redactor
 from services.replay.refold import Refold, Transition
@@ -151,6 +152,14 @@ def test_what_is_named_a_secret_is_hidden_whatever_it_is(password: object) -> No
     told = redacted(json.dumps({"password": password}))
     assert "p4" not in told
     assert "4711" not in told
+
+
+def test_headers_are_redacted_too() -> None:
+    headers = (("muster-replay-why", b"10.1.2.3 was away"), ("x-token", b"p4"), ("none", None))
+    told = REDACTOR.record(Headed(0, 0, key(1), None, headers))
+    assert headers_of(told)[0][1] == redacted("10.1.2.3 was away").encode()
+    assert headers_of(told)[1][1] != b"p4"
+    assert headers_of(told)[2] == ("none", None)
 
 
 def test_what_a_record_is_about_stays_even_where_it_looks_like_an_address() -> None:
