@@ -4,6 +4,7 @@ Every event of an agent names its session and its place in it; the record's key 
 body (``sentAt``) are the agent's own clock: shown to people, never used to decide (DESIGN.md, rule 2).
 """
 
+import json
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -11,7 +12,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.credentials import Chain, Link, Proof
 from schemas.identity import Identity
-from schemas.message import Message, Seq, Session
+from schemas.message import Message, Offset, Seq, Session
 from schemas.names import MAX_NAME, MAX_NAMESPACE, WorkloadKey
 
 Short = Annotated[str, StringConstraints(max_length=253)]
@@ -135,6 +136,12 @@ class Disconnect(Message):
     sent_at: AwareDatetime | None = None
 
 
+def _statement(event: Message, partition: int) -> bytes:
+    """Return a record as it is signed: the partition, and every field but the signature, sorted."""
+    told = event.model_dump(mode="json", exclude_none=True, exclude={"signature"})
+    return f"muster-control\n{partition}\n{json.dumps(told, sort_keys=True, separators=(',', ':'))}".encode()
+
+
 class Tick(Message):
     """The owner of the partition closes window ``window``; time passes by these alone."""
 
@@ -172,14 +179,23 @@ class RoleChecked(Message):
     account: Annotated[str, StringConstraints(max_length=12)] = ""
     role: Annotated[str, StringConstraints(max_length=128)] | None = None
     """Name of the IAM role; None where STS did not confirm one, and ``message`` says why."""
+    answered: bool = True
+    """False where STS could not be asked: nothing is known then, and a role that is known stays."""
+    began: Offset | None = None
+    """Offset of the record that began the session: no other session ever begins there, whatever it is called."""
     message: Words = ""
     signature: Annotated[str, StringConstraints(max_length=100)] = ""
-    """Ed25519, in base64, over ``statement()``: agents may write to this topic too."""
+    """Ed25519, in base64, over ``statement``: agents may write to this topic too."""
     owner: Session
 
-    def statement(self) -> bytes:
-        """Return what is signed."""
-        return "\n".join(("muster-role", self.workload, self.session, self.account, self.role or "")).encode()
+    def statement(self, partition: int) -> bytes:
+        """Return what is signed: every field, and the partition that it is for.
+
+        Without ``began`` it is as it was before there was that field.
+        """
+        if self.began is None:
+            return "\n".join(("muster-role", self.workload, self.session, self.account, self.role or "")).encode()
+        return _statement(self, partition)
 
 
 class OverrideAction(StrEnum):

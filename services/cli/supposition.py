@@ -74,10 +74,10 @@ class Instead:
         del bundle
         return verify(self._bundle, credential, claimed, at)
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+    def signed(self, bundle: str, checked: RoleChecked, partition: int) -> bool:
         """Tell whether a processor that the supposed bundle knows signed it."""
         del bundle
-        return signed(self._bundle, checked)
+        return signed(self._bundle, checked, partition)
 
 
 def supposition_of(texts: list[str] | None) -> Supposition | None:

@@ -26,9 +26,9 @@ class GivenBundles:
         """Verify by the bundle of this digest. Raises UnknownBundleError where it was not given."""
         return verify(self._named(bundle), credential, claimed, at)
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+    def signed(self, bundle: str, checked: RoleChecked, partition: int) -> bool:
         """Tell whether a processor that the bundle knows signed the outcome. Raises as ``verify``."""
-        return signed(self._named(bundle), checked)
+        return signed(self._named(bundle), checked, partition)
 
     def _named(self, digest: str) -> TrustBundle:
         if digest not in self._bundles:

@@ -41,9 +41,9 @@ class Bundles:
         """Verify by the bundle of this digest; by the newest where the log names one that is no longer at hand."""
         return verify(self._known.get(bundle, self.current), credential, claimed, at)
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+    def signed(self, bundle: str, checked: RoleChecked, partition: int) -> bool:
         """Tell whether a processor that the bundle knows signed the outcome."""
-        return signed(self._known.get(bundle, self.current), checked)
+        return signed(self._known.get(bundle, self.current), checked, partition)
 
     def take(self, bundle: TrustBundle) -> None:
         """Put a bundle in force; what came before the last one is forgotten, so that nobody can call it back."""

@@ -3,17 +3,20 @@
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from aiokafka.errors import KafkaError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from schemas.credentials import StsRequest
 from schemas.events import RoleChecked
 from schemas.names import CONTROL_KEY, parse_key
 from schemas.topics import EVENTS
-from services.identity.core.caller import NoRoleError, belongs
+from services.identity.core.caller import Caller, NoRoleError, belongs
 from services.identity.sts import StsChecker, UnreachableError
 from services.processor import metrics
 from services.processor.core.record import CheckRole
@@ -47,6 +50,16 @@ def public_part(key: Ed25519PrivateKey) -> str:
     return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
 
 
+def ends(request: StsRequest) -> datetime | None:
+    """Return until when STS takes a pre-signed request; None where it does not say."""
+    try:
+        query = dict(parse_qsl(urlsplit(request.url).query))
+        begins = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return begins + timedelta(seconds=int(query["X-Amz-Expires"]))
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
 class RoleChecks:
     """The questions of one worker, and their answers in the log, signed with the worker's key."""
 
@@ -56,9 +69,11 @@ class RoleChecks:
         key: Ed25519PrivateKey,
         append: Callable[[str, int, bytes, bytes], Awaitable[int]],
         owner: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError."""
         self._checker, self._key, self._append, self._owner = checker, key, append, owner
+        self._clock = clock
         self._tasks: dict[tuple[bytes, str], asyncio.Task[None]] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
@@ -81,9 +96,10 @@ class RoleChecks:
     async def _answer(self, partition: int, question: CheckRole) -> None:
         async with self._at_once:
             checked = await self._checked(question)
-        signature = base64.b64encode(self._key.sign(checked.statement())).decode()
+        signature = base64.b64encode(self._key.sign(checked.statement(partition))).decode()
         signed = checked.model_copy(update={"signature": signature})
-        metrics.ROLE_CHECKS.labels("confirmed" if checked.role is not None else "refused").inc()
+        outcome = "confirmed" if checked.role is not None else "refused" if checked.answered else "unanswered"
+        metrics.ROLE_CHECKS.labels(outcome).inc()
         try:
             await self._append(EVENTS, partition, CONTROL_KEY, signed.to_json())
         except KafkaError as cause:
@@ -96,9 +112,9 @@ class RoleChecks:
         """Return what is known of the role, not signed yet."""
         workload = parse_key(question.key)
         identity = workload.identity if workload is not None else ""
-        account, role, words = "", None, ""
+        account, role, words, answered = "", None, "", True
         try:
-            caller = await self._checker.check(question.request)
+            caller = await self._caller(question.request)
             account = caller.account
             if belongs(caller, identity):
                 role = caller.role
@@ -106,12 +122,22 @@ class RoleChecks:
                 known = f"{caller.role}/{caller.session} of {caller.account}"
                 words = f"STS knows the sender as {known}, which is not this machine in its role"
         except (NoRoleError, UnreachableError) as cause:
-            words = str(cause)
+            words, answered = str(cause), isinstance(cause, NoRoleError)
         return RoleChecked(
             workload=question.key.decode(),
             session=question.session,
             account=account,
             role=role,
+            answered=answered,
+            began=question.began,
             message=words[:_MOST_WORDS],
             owner=self._owner,
         )
+
+    async def _caller(self, request: StsRequest) -> Caller:
+        """Ask STS. Raises NoRoleError and UnreachableError."""
+        until = ends(request)
+        if until is not None and until <= self._clock():
+            # STS would deny it now, whatever it would have said in time: that is no word about the machine.
+            raise UnreachableError(f"the request was good until {until:%H:%M:%S} UTC, and nobody asked in time")
+        return await self._checker.check(request)

@@ -12,7 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.codec import decode_event
-from schemas.credentials import Credential, CredentialReason, JwtCredential, Verified
+from schemas.credentials import (
+    Credential,
+    CredentialReason,
+    Ec2Credential,
+    JwtCredential,
+    StsRequest,
+    Verified,
+)
 from schemas.events import Connect, Heartbeat, RoleChecked
 from schemas.identity import Identity
 from schemas.message import instant
@@ -39,10 +46,24 @@ class Attestor:
             return None
         credential, claimed, at = event.proof.credential, event.workload.identity, instant(record.timestamp)
         told = {digest: _told(self._given.verify(digest, credential, claimed, at)) for digest in self._digests}
-        token = JwtCredential(issuer=ISSUER, token=shortest(told).decode())
         body: dict[str, Any] = json.loads(record.value or b"")
-        body["proof"]["credential"] = Credential(jwt=token).model_dump(mode="json", exclude_none=True)
+        hidden = _hidden(shortest(told).decode(), role=credential.iam_role is not None)
+        body["proof"]["credential"] = hidden.model_dump(mode="json", exclude_none=True, by_alias=True)
         return body
+
+
+def _hidden(told: str, *, role: bool) -> Credential:
+    """Return a credential with outcomes in it; one that claimed a role still does, for that decides as well."""
+    if role:
+        return Credential(ec2=Ec2Credential(document=told), iam_role=StsRequest(url=ISSUER))
+    return Credential(jwt=JwtCredential(issuer=ISSUER, token=told))
+
+
+def _outcomes(shown: Credential) -> str:
+    if shown.jwt is not None and shown.jwt.issuer == ISSUER:
+        return shown.jwt.token
+    hidden = shown.ec2 is not None and shown.iam_role is not None and shown.iam_role.url == ISSUER
+    return shown.ec2.document if hidden and shown.ec2 is not None else "{}"
 
 
 class Attested:
@@ -55,9 +76,8 @@ class Attested:
     def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
         """Return what it came to by the bundle of this digest. Raises UnknownBundleError where nobody knows."""
         del claimed, at  # as they were then
-        shown = credential.jwt
         try:
-            told = json.loads(shown.token if shown is not None and shown.issuer == ISSUER else "{}")[bundle]
+            told = json.loads(_outcomes(credential))[bundle]
             if "refused" in told:
                 return Refusal(CredentialReason(told["refused"]), told["message"])
             return Accepted(Identity.model_validate(told["identity"]), Verified.model_validate(told["verified"]))
@@ -67,9 +87,9 @@ class Attested:
                 "trust bundle that the log names: record it again, with that --bundle"
             ) from None
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+    def signed(self, bundle: str, checked: RoleChecked, partition: int) -> bool:
         """Tell whether a processor that the bundle knows signed the outcome. Raises UnknownBundleError."""
-        return self._bundles.signed(bundle, checked)
+        return self._bundles.signed(bundle, checked, partition)
 
 
 def _told(found: Accepted | Refusal) -> dict[str, Any]:

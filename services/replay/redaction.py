@@ -11,6 +11,9 @@ import json
 import re
 from typing import Any
 
+from schemas.codec import decode_event
+from schemas.events import RoleChecked
+from schemas.names import CONTROL_KEY
 from services.processor.core.record import Appended, Record
 from services.replay.attestation import Attestor
 from services.replay.chunks import Chunk
@@ -47,6 +50,8 @@ class Redactor:
         """Return the record redacted."""
         if record.value is None:
             return record
+        if record.key == CONTROL_KEY and _signed(record):
+            return record  # altered, it would not be what was signed; it is our own, and has no address of a machine
         event = self._attestor.attested(record)
         value = self._value(record.value) if event is None else shortest(self._event(event))
         return Record(record.offset, record.timestamp, record.key, value)
@@ -56,7 +61,8 @@ class Redactor:
         shown = body["proof"].pop(_CREDENTIAL)
         hidden: dict[str, Any] = self._walked(body)
         # Errors may quote addresses; identities have none.
-        shown["jwt"]["token"] = self._text(shown["jwt"]["token"].encode()).decode()
+        place, name = (shown["jwt"], "token") if "jwt" in shown else (shown["ec2"], "document")
+        place[name] = self._text(place[name].encode()).decode()
         return {**hidden, "proof": {_CREDENTIAL: shown, **hidden["proof"]}}
 
     def _value(self, value: bytes) -> bytes:
@@ -110,3 +116,8 @@ class Redactor:
 
     def _token(self, kind: str, hidden: bytes) -> str:
         return f"{kind}-{hmac.new(self._key, hidden, hashlib.sha256).hexdigest()[:16]}"
+
+
+def _signed(record: Appended) -> bool:
+    event = decode_event(record.key, record.value)
+    return isinstance(event, RoleChecked) and event.signature != ""

@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from schemas.credentials import Chain, Credential, CredentialReason, JwtCredential, Link, Proof, Verified
+from schemas.credentials import (
+    Chain,
+    Credential,
+    CredentialReason,
+    Ec2Credential,
+    Link,
+    Proof,
+    StsRequest,
+    Verified,
+)
 from schemas.events import RoleChecked
 from schemas.identity import Identity
 from services.identity.core.verdict import Accepted, Refusal
@@ -14,15 +23,16 @@ LENGTH = 7
 
 
 class WordTrust:
-    """Accepts the token ``good``; what it proves differs from the claim where the name does not show it."""
+    """Accepts the document ``good``; what it proves differs from the claim where the name does not show it."""
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
+    def signed(self, bundle: str, checked: RoleChecked, partition: int) -> bool:
         """Take every outcome but one signed ``forged``."""
         assert bundle
+        assert partition == 0
         return checked.signature != "forged"
 
     def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
-        if credential.jwt is None or credential.jwt.token != "good" or claimed.aws is None:  # noqa: S105
+        if credential.ec2 is None or credential.ec2.document != "good" or claimed.aws is None:
             return Refusal(CredentialReason.BAD_SIGNATURE, "the word is not good")
         proven = Identity(aws=claimed.aws.model_copy(update={"region": "proven-1"}))
         return Accepted(proven, Verified(method="jwt", key="word", bundle=bundle, at=at))
@@ -63,6 +73,8 @@ class ChainOf:
         return self.links[-1].hex()
 
 
-def proof(chain: Chain, token: str, continues: tuple[Link, ...] = ()) -> Proof:
-    """Return what a session begins with."""
-    return Proof(credential=Credential(jwt=JwtCredential(issuer="w", token=token)), chain=chain, continues=continues)
+def proof(chain: Chain, word: str, continues: tuple[Link, ...] = (), *, role: bool = True) -> Proof:
+    """Return what a session begins with; ``role``: it claims one besides."""
+    asked = StsRequest(url="https://sts.us-east-2.amazonaws.com/") if role else None
+    shown = Credential(ec2=Ec2Credential(document=word), iam_role=asked)
+    return Proof(credential=shown, chain=chain, continues=continues)

@@ -74,6 +74,8 @@ KINDS = (
     *("hold", "resume") * 2,
     "garbage",
 )
+DENIED, CONFIRMED, ROLE_OF_THE_LAST, UNANSWERED, REPLAYED, FORGED = range(6)
+"""What is said of a role, by ``back``."""
 _SCOPES = (None, "bookinfo/ratings", "bookinfo/ratings", None, "bookinfo/ratings", "bookinfo/reviews")
 
 _step = st.builds(
@@ -92,11 +94,17 @@ def _all(kind: str, but: int) -> list[Step]:
 
 # Singles alone would hardly ever brake a partition or outlive a grace: these make whole fleets act together.
 _life = st.lists(
-    st.sampled_from(("heartbeat", "heartbeat", "renew", "forged", "introduce", "role", "tick")), max_size=12
+    st.sampled_from(
+        ("heartbeat", "heartbeat", "renew", "forged", "introduce", "role", "heir", "unanswered", "denied", "tick")
+    ),
+    max_size=12,
 )
+_OF_ROLES = {"role": CONFIRMED, "unanswered": UNANSWERED, "denied": DENIED}
 _scene = st.one_of(
     st.builds(
-        lambda who, life: [Step(kind, who, 1 if kind == "role" else 0, 1000) for kind in ("heir", *life)],
+        lambda who, life: [
+            Step("role" if kind in _OF_ROLES else kind, who, _OF_ROLES.get(kind, 0), 1000) for kind in ("heir", *life)
+        ],
         st.integers(0, 4),
         _life,
     ),
@@ -161,13 +169,17 @@ class Agents:
 
     def _role(self, step: Step) -> RoleChecked:
         sessions = self.sessions.get(step.workload) or [OWNER]
-        session = sessions[max(0, len(sessions) - 1 - step.back // 2)]
+        session = sessions[max(0, len(sessions) - (2 if step.back == ROLE_OF_THE_LAST else 1))]
+        key = introduction(step.workload).key.to_bytes()
+        row = self.roll.rows.get(key)
         return RoleChecked(
-            workload=introduction(step.workload).key.to_bytes().decode(),
+            workload=key.decode(),
             session=session,
             account="123456789012",
-            role="web" if step.back else None,
-            signature="forged" if step.back > 4 else "",
+            role=None if step.back in {DENIED, UNANSWERED} else "web",
+            answered=step.back != UNANSWERED,
+            began=row.began if row is not None and step.back != REPLAYED else 0,
+            signature="forged" if step.back == FORGED else "",
             owner=OWNER,
         )
 
@@ -203,7 +215,8 @@ class Agents:
             tails = (self.chains[before].tail,) if heir and before is not None else ()
             token = "bad" if step.kind == "bad credential" else "good"
             commitment = chain.commit(event.seq) if not chain.links else chain.rest(event.seq)
-            return event.model_copy(update={"proof": proof(commitment, token, tails)})
+            claims = step.kind != "connect"
+            return event.model_copy(update={"proof": proof(commitment, token, tails, role=claims)})
         if not chain.links:
             return event
         link = chain.link(event.seq) if step.kind != "forged" else "11" * 32

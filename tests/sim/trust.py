@@ -32,6 +32,6 @@ class NameTrust:
             return Refusal(CredentialReason.BAD_SIGNATURE, "the token says another name")
         return Accepted(claimed, Verified(method="jwt", key="sim", bundle=bundle, at=at))
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:  # noqa: ARG002 - as the port has it
+    def signed(self, bundle: str, checked: RoleChecked, partition: int) -> bool:  # noqa: ARG002 - as the port has it
         """Nobody signs roles here."""
         return False

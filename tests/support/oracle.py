@@ -96,6 +96,16 @@ class _Chain(NamedTuple):
     def has(self, link: str | None, seq: int) -> bool:
         return link is not None and 0 < seq - self.seq < self.length and _hashed(link, seq - self.seq) == self.anchor
 
+    def ended_by(self, tails: Iterable[str]) -> bool:
+        return any(_hashed(tail, self.length) == self.anchor for tail in tails)
+
+
+def _with_role(who: Identity, role: str | None) -> Identity:
+    aws = who.aws
+    if aws is None or aws.ec2 is None:
+        return who
+    return Identity(aws=aws.model_copy(update={"ec2": aws.ec2.model_copy(update={"iam_role": role})}))
+
 
 def _hashed(link: str, times: int) -> str:
     for _ in range(times):
@@ -117,6 +127,8 @@ class _Workload:
     left_at_roll: int = 0
     removed_at_roll: int = 0
     chain: "_Chain | None" = None
+    began: int = -1
+    """Where the session began."""
 
     def expected(self) -> bool:
         return self.state is not None and self.state.presence in {Presence.CONNECTED, Presence.UNKNOWN}
@@ -193,11 +205,13 @@ class _Partition:
             if proven is None or (new_session and self._taken(workload, event)):
                 self.rejected.append(entry.offset)
                 return
-            told = told.model_copy(update={"identity": proven})
+            role = self._role_kept(workload, event) if new_session else None
+            told = told.model_copy(update={"identity": _with_role(proven, role) if role is not None else proven})
         elif old is not None and old.verified and not new_session:
             told = told.model_copy(update={"identity": old.workload.identity})
-        if new_session and old is not None:
-            workload.over.add(old.session)
+        if new_session:
+            workload.began = entry.offset
+            workload.over |= {old.session} if old is not None else set()
         self._commit(workload, event, beginning=proving)
         workload.highest[event.session] = event.seq
         workload.missed = 0
@@ -220,13 +234,25 @@ class _Partition:
         if workload is None or state is None or not self.trusting or checked.signature == "forged":
             return
         aws = state.workload.identity.aws
-        if state.presence is not Presence.CONNECTED or state.session != checked.session or checked.role is None:
+        if state.presence is not Presence.CONNECTED or state.session != checked.session:
             return
-        if aws is None or aws.ec2 is None or aws.account != checked.account or aws.ec2.iam_role == checked.role:
+        if aws is None or aws.ec2 is None or workload.began != checked.began:
             return
-        proven = Identity(aws=aws.model_copy(update={"ec2": aws.ec2.model_copy(update={"iam_role": checked.role})}))
-        told = state.workload.model_copy(update={"identity": proven})
+        role = checked.role if aws.account == checked.account else None
+        if aws.ec2.iam_role == role or (role is None and not checked.answered):
+            return
+        told = state.workload.model_copy(update={"identity": _with_role(state.workload.identity, role)})
         self._become(workload, state._replace(workload=told, revision=entry.offset, window=self.window))
+
+    def _role_kept(self, workload: _Workload, event: Connect | Heartbeat) -> str | None:
+        """Return the role of the session which this one goes on with, on the same machine."""
+        old, chain = workload.state, workload.chain
+        if old is None or not old.verified or old.presence is Presence.REMOVED or chain is None or event.proof is None:
+            return None
+        if event.proof.credential.iam_role is None or not chain.ended_by(event.proof.continues):
+            return None
+        aws = old.workload.identity.aws
+        return aws.ec2.iam_role if aws is not None and aws.ec2 is not None else None
 
     def _linked(self, workload: _Workload, event: Connect | Heartbeat) -> bool:
         chain = workload.chain
@@ -246,7 +272,7 @@ class _Partition:
         chain = workload.chain
         if not workload.expected() or chain is None or event.proof is None:
             return False
-        return not any(_hashed(tail, chain.length) == chain.anchor for tail in event.proof.continues)
+        return not chain.ended_by(event.proof.continues)
 
     def _commit(self, workload: _Workload, event: Connect | Heartbeat, *, beginning: bool) -> None:
         new_session = workload.state is None or workload.state.session != event.session

@@ -9,12 +9,13 @@ from services.identity.core.bundle import TrustBundle
 from services.identity.core.verdict import RefusedError
 
 
-def signed(bundle: TrustBundle, checked: RoleChecked) -> bool:
-    """Tell whether one of the bundle's processors signed the outcome of a role check."""
+def signed(bundle: TrustBundle, checked: RoleChecked, partition: int) -> bool:
+    """Tell whether one of the bundle's processors signed the outcome of a role check, for this partition."""
+    statement = checked.statement(partition)
     for key in bundle.processors:
         try:
             raw = signatures.from_base64(checked.signature, "signature")
-            Ed25519PublicKey.from_public_bytes(signatures.from_base64(key, "key")).verify(raw, checked.statement())
+            Ed25519PublicKey.from_public_bytes(signatures.from_base64(key, "key")).verify(raw, statement)
         except (InvalidSignature, RefusedError, ValueError):
             continue
         return True

@@ -75,6 +75,8 @@ class CheckRole(NamedTuple):
     key: bytes
     session: str
     request: StsRequest
+    began: int | None = None
+    """Offset of the record that began the session; None where the row is older than this."""
 
 
 class Ignored(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from schemas.credentials import Proof
 from schemas.events import Introduction
 from schemas.message import instant
 from schemas.workloads import Presence, Reason, Workload
@@ -41,6 +42,10 @@ class WorkloadRow:
     chain: Commitment | None = None
     seated: bool | None = None
     """Where the newest change was no act of the agent's: whether it had been heard in the window by then."""
+    began: int | None = None
+    """Offset of the record that began the session; None in rows that are older than this."""
+    inherited: bool = False
+    """The identity has the role of the session before on this machine, and STS was not heard of this one yet."""
     key: Annotated[bytes, Field(exclude=True)] = b""
     """Its key in the table; the one object that all have who know of the workload."""
 
@@ -51,6 +56,11 @@ class WorkloadRow:
     def introduction(self) -> Introduction:
         """Return the introduction, read."""
         return Introduction.model_validate_json(self.text())
+
+    def continued_by(self, proof: Proof | None) -> bool:
+        """Tell whether a proof shows the last link of the session's chain: it is of the same machine then."""
+        chain = self.chain
+        return chain is not None and proof is not None and any(chain.ends(tail) for tail in proof.continues)
 
     def outcome(self) -> bytes:
         """Return the message for ``muster.workloads``."""

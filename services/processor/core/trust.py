@@ -17,8 +17,8 @@ class NoTrustError(Exception):
 class Trust(Protocol):
     """The trust bundles at hand."""
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
-        """Tell whether a processor which the bundle of this digest knows signed the outcome."""
+    def signed(self, bundle: str, checked: RoleChecked, partition: int) -> bool:
+        """Tell whether a processor which the bundle of this digest knows signed the outcome, for this partition."""
 
     def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
         """Verify by the bundle of this digest, at a broker time; pure."""

@@ -23,13 +23,14 @@ CHECKED = RoleChecked(
     session="00000000-0000-4000-8000-000000000001",
     account="123456789012",
     role="ratings",
+    began=7,
     owner="00000000-0000-4000-8000-000000000002",
 )
 
 
 def told(checked: RoleChecked, key: Ed25519PrivateKey = KEY) -> RoleChecked:
     """Return it as a processor with this key says it."""
-    return checked.model_copy(update={"signature": base64.b64encode(key.sign(checked.statement())).decode()})
+    return checked.model_copy(update={"signature": base64.b64encode(key.sign(checked.statement(0))).decode()})
 
 
 def knows(key: Ed25519PrivateKey) -> TrustBundle:
@@ -55,8 +56,8 @@ def test_a_bundle_that_was_not_given_is_named_with_those_that_were() -> None:
 def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> None:
     ours, other = knows(KEY), knows(Ed25519PrivateKey.generate())
     given = GivenBundles([ours, other])
-    assert given.signed(ours.digest, told(CHECKED))
-    assert not given.signed(other.digest, told(CHECKED))
+    assert given.signed(ours.digest, told(CHECKED), 0)
+    assert not given.signed(other.digest, told(CHECKED), 0)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +68,15 @@ def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> N
         {"account": "999999999999"},
         {"role": "admin"},
         {"role": None},
+        {"began": 8},
+        {"began": None},
+        {"answered": False},
+        {"message": "but it did"},
         {"signature": ""},
         {"signature": "%"},
         {"signature": "AAAA"},
     ],
 )
-def test_what_was_altered_after_it_was_signed_does_not_count(changed: dict[str, str | None]) -> None:
+def test_what_was_altered_after_it_was_signed_does_not_count(changed: dict[str, object]) -> None:
     ours = knows(KEY)
-    assert not GivenBundles([ours]).signed(ours.digest, told(CHECKED).model_copy(update=changed))
+    assert not GivenBundles([ours]).signed(ours.digest, told(CHECKED).model_copy(update=changed), 0)

@@ -145,9 +145,9 @@ async def test_what_sts_said_is_believed_by_the_bundle_that_the_log_names(tmp_pa
     file = tmp_path / "trust.json"
     before = _written(file, processors=list(knows(KEY).processors))
     bundles = Bundles(file)
-    assert bundles.signed(before.digest, told(CHECKED))
-    assert not bundles.signed(before.digest, CHECKED)
+    assert bundles.signed(before.digest, told(CHECKED), 0)
+    assert not bundles.signed(before.digest, CHECKED, 0)
     nobody = _written(file)
     await bundles.refresh(_as_it_is)
-    assert bundles.signed(before.digest, told(CHECKED))
-    assert not bundles.signed(nobody.digest, told(CHECKED))
+    assert bundles.signed(before.digest, told(CHECKED), 0)
+    assert not bundles.signed(nobody.digest, told(CHECKED), 0)

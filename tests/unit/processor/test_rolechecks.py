@@ -1,6 +1,7 @@
 """What STS says of roles, as the log hears of it: signed by the worker, of the machine that asked, once at a time."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ OWNER = "00000000-0000-4000-8000-0000000000aa"
 SESSION = "00000000-0000-4000-8000-000000000001"
 INSTANCE = "i-1234567890abcdef0"
 WORKLOAD = f"bookinfo/ratings/aws-aws-123456789012-us-east-2b-ec2-{INSTANCE}".encode()
-QUESTION = CheckRole(WORKLOAD, SESSION, StsRequest(url="https://sts.us-east-2.amazonaws.com/"))
+QUESTION = CheckRole(WORKLOAD, SESSION, StsRequest(url="https://sts.us-east-2.amazonaws.com/"), began=41)
 RATINGS = Caller("aws", "123456789012", "ratings", INSTANCE)
 
 
@@ -80,7 +81,10 @@ async def test_a_confirmed_role_is_in_the_log_of_the_same_partition_signed(world
     assert partition == 3
     assert (checked.workload, checked.session) == (WORKLOAD.decode(), SESSION)
     assert (checked.account, checked.role, checked.message) == ("123456789012", "ratings", "")
-    assert signed(BUNDLE, checked)
+    assert (checked.began, checked.answered) == (41, True)
+    assert signed(BUNDLE, checked, 3)
+    assert not signed(BUNDLE, checked, 2)
+    assert not signed(BUNDLE, checked.model_copy(update={"began": 42}), 3)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,24 @@ async def test_what_is_not_confirmed_is_in_the_log_with_the_reason(
     [(_partition, checked)] = world.log
     assert checked.role is None
     assert words in checked.message
-    assert signed(BUNDLE, checked)
+    assert checked.answered == (not isinstance(says, UnreachableError))
+    assert signed(BUNDLE, checked, 0)
+
+
+@pytest.mark.parametrize(
+    ("signed_at", "lasts", "asked"),
+    [("20261123T120000Z", "300", False), ("20261123T120001Z", "300", True), ("soon", "9", True), ("", "x" * 99, True)],
+)
+async def test_a_request_that_came_too_late_to_be_asked_says_nothing_of_the_machine(
+    signed_at: str, lasts: str, *, asked: bool, world: World
+) -> None:
+    """A worker that was away for minutes asks with what has run out: STS would deny a machine that did no wrong."""
+    world.checks = RoleChecks(world, KEY, world.append, OWNER, lambda: datetime(2026, 11, 23, 12, 5, tzinfo=UTC))
+    url = f"https://sts.us-east-2.amazonaws.com/?X-Amz-Date={signed_at}&X-Amz-Expires={lasts}"
+    world.checks.ask(0, QUESTION._replace(request=StsRequest(url=url)))
+    await world.settled()
+    [(_partition, checked)] = world.log
+    assert (checked.answered, world.asked) == (asked, int(asked))
 
 
 async def test_the_same_question_is_not_asked_twice_at_a_time_but_again_later(world: World) -> None:
