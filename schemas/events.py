@@ -136,39 +136,53 @@ class Disconnect(Message):
     sent_at: AwareDatetime | None = None
 
 
-def _statement(event: Message, partition: int) -> bytes:
-    """Return a record as it is signed: the partition, and every field but the signature, sorted."""
-    told = event.model_dump(mode="json", exclude_none=True, exclude={"signature"})
-    return f"muster-control\n{partition}\n{json.dumps(told, sort_keys=True, separators=(',', ':'))}".encode()
+Signature = Annotated[str, StringConstraints(max_length=100)]
+"""Ed25519, in base64, over the record's ``statement``: who may write heartbeats may write anything to this topic."""
 
 
-class Tick(Message):
+class Control(Message):
+    """A record that speaks for the processor, or for an operator (ADR 0014)."""
+
+    def statement(self, partition: int) -> bytes:
+        """Return what is signed: the partition that it is for, and every field but the signature, sorted."""
+        told = self.model_dump(mode="json", exclude_none=True, exclude={"signature"})
+        return f"muster-control\n{partition}\n{json.dumps(told, sort_keys=True, separators=(',', ':'))}".encode()
+
+
+class Tick(Control):
     """The owner of the partition closes window ``window``; time passes by these alone."""
 
     v: Literal[1] = 1
     type: Literal["tick"] = "tick"
     window: Annotated[int, Field(ge=0)]
     owner: Session
+    signature: Signature | None = None
 
 
-class Resumed(Message):
+class Resumed(Control):
     """A new owner took the partition: the window this lands in is void."""
 
     v: Literal[1] = 1
     type: Literal["resumed"] = "resumed"
     owner: Session
+    after: Offset | None = None
+    """The end of the partition as the writer saw it: what stands far behind that is a copy, or came too late."""
+    signature: Signature | None = None
 
 
-class Trusted(Message):
+class Trusted(Control):
     """From here on the owner verifies with the trust bundle of this digest."""
 
     v: Literal[1] = 1
     type: Literal["trusted"] = "trusted"
     bundle: Annotated[str, StringConstraints(max_length=80)]
     owner: Session
+    after: Offset | None = None
+    """As of ``Resumed``."""
+    signature: Signature | None = None
 
 
-class RoleChecked(Message):
+class RoleChecked(Control):
     """What STS said of the role a session claimed; appended by the owner, as the call is not a function of the log."""
 
     v: Literal[1] = 1
@@ -181,21 +195,17 @@ class RoleChecked(Message):
     """Name of the IAM role; None where STS did not confirm one, and ``message`` says why."""
     answered: bool = True
     """False where STS could not be asked: nothing is known then, and a role that is known stays."""
-    began: Offset | None = None
-    """Offset of the record that began the session: no other session ever begins there, whatever it is called."""
+    asked: Offset | None = None
+    """Offset of the record that claimed the role: a session that begins later, whatever it is called, did not."""
     message: Words = ""
-    signature: Annotated[str, StringConstraints(max_length=100)] = ""
-    """Ed25519, in base64, over ``statement``: agents may write to this topic too."""
+    signature: Signature = ""
     owner: Session
 
     def statement(self, partition: int) -> bytes:
-        """Return what is signed: every field, and the partition that it is for.
-
-        Without ``began`` it is as it was before there was that field.
-        """
-        if self.began is None:
+        """Return what is signed; without ``asked``, as it was before there was that field."""
+        if self.asked is None:
             return "\n".join(("muster-role", self.workload, self.session, self.account, self.role or "")).encode()
-        return _statement(self, partition)
+        return super().statement(partition)
 
 
 class OverrideAction(StrEnum):
@@ -208,7 +218,7 @@ class OverrideAction(StrEnum):
     """Lift the hold of the scope; without a scope, every hold of the partition."""
 
 
-class Override(Message):
+class Override(Control):
     """An operator's order to the partition it is written to, with who and why."""
 
     v: Literal[1] = 1
@@ -218,6 +228,9 @@ class Override(Message):
     why: Words
     scope: Scope | None = None
     """The group that removals are held or resumed of; without it, the whole partition."""
+    after: Offset | None = None
+    """As of ``Resumed``."""
+    signature: Signature | None = None
 
     @model_validator(mode="after")
     def _brake_has_no_group(self) -> Self:

@@ -1,53 +1,28 @@
 """Asking STS which roles machines have: outside the fold, which only takes note of what was answered (ADR 0010)."""
 
 import asyncio
-import base64
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from aiokafka.errors import KafkaError
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from schemas.credentials import StsRequest
 from schemas.events import RoleChecked
 from schemas.names import CONTROL_KEY, parse_key
 from schemas.topics import EVENTS
 from services.identity.core.caller import Caller, NoRoleError, belongs
+from services.identity.signing import Signer
 from services.identity.sts import StsChecker, UnreachableError
 from services.processor import metrics
 from services.processor.core.record import CheckRole
-from services.runtime.config import ConfigError
 
 AT_ONCE = 16
 """Requests under way; more wait."""
 WAITING = 10_000
 """Requests that may wait; beyond that they are passed over, and asked again with the next introduction."""
 _MOST_WORDS = 500
-
-
-def role_key(file: Path | None) -> Ed25519PrivateKey | None:
-    """Return the key that signs what STS said, if there is to be one. Raises ConfigError."""
-    if file is None:
-        return None
-    how = "make one with: openssl genpkey -algorithm ed25519 -out FILE"
-    try:
-        key = load_pem_private_key(file.read_bytes(), None)
-    except OSError as cause:
-        raise ConfigError(f"trust.role_key: {file}: {cause.strerror}; {how}") from cause
-    except (ValueError, TypeError) as cause:
-        raise ConfigError(f"trust.role_key: {file}: no private key without a password: {cause}; {how}") from cause
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"trust.role_key: {file}: not an Ed25519 key; {how}")
-    return key
-
-
-def public_part(key: Ed25519PrivateKey) -> str:
-    """Return what stands among ``processors`` of a trust bundle that believes in this key."""
-    return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
 
 
 def ends(request: StsRequest) -> datetime | None:
@@ -66,13 +41,13 @@ class RoleChecks:
     def __init__(
         self,
         checker: StsChecker,
-        key: Ed25519PrivateKey,
+        signer: Signer,
         append: Callable[[str, int, bytes, bytes], Awaitable[int]],
         owner: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError."""
-        self._checker, self._key, self._append, self._owner = checker, key, append, owner
+        self._checker, self._signer, self._append, self._owner = checker, signer, append, owner
         self._clock = clock
         self._tasks: dict[tuple[bytes, str], asyncio.Task[None]] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
@@ -96,8 +71,7 @@ class RoleChecks:
     async def _answer(self, partition: int, question: CheckRole) -> None:
         async with self._at_once:
             checked = await self._checked(question)
-        signature = base64.b64encode(self._key.sign(checked.statement(partition))).decode()
-        signed = checked.model_copy(update={"signature": signature})
+        signed = self._signer.signed(checked, partition)
         outcome = "confirmed" if checked.role is not None else "refused" if checked.answered else "unanswered"
         metrics.ROLE_CHECKS.labels(outcome).inc()
         try:
@@ -129,7 +103,7 @@ class RoleChecks:
             account=account,
             role=role,
             answered=answered,
-            began=question.began,
+            asked=question.asked,
             message=words[:_MOST_WORDS],
             owner=self._owner,
         )

@@ -20,10 +20,11 @@ from schemas.credentials import (
     StsRequest,
     Verified,
 )
-from schemas.events import Connect, Heartbeat, RoleChecked
+from schemas.events import Connect, Heartbeat
 from schemas.identity import Identity
 from schemas.message import instant
 from services.identity.core.bundle import TrustBundle
+from services.identity.core.keys import Keys
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.given import GivenBundles, UnknownBundleError
 from services.processor.core.record import Appended
@@ -70,7 +71,7 @@ class Attested:
     """Takes the outcomes of a redacted recording for what they say."""
 
     def __init__(self, bundles: GivenBundles) -> None:
-        """``bundles`` are those which roles are checked by: their signatures are not hidden."""
+        """``bundles`` are those whose keys judge what processors and operators signed: that is not hidden."""
         self._bundles = bundles
 
     def verify(self, bundle: str, credential: Credential, claimed: Identity, at: datetime) -> Accepted | Refusal:
@@ -87,9 +88,19 @@ class Attested:
                 "trust bundle that the log names: record it again, with that --bundle"
             ) from None
 
-    def signed(self, bundle: str, checked: RoleChecked, partition: int) -> bool:
-        """Tell whether a processor that the bundle knows signed the outcome. Raises UnknownBundleError."""
-        return self._bundles.signed(bundle, checked, partition)
+    def keys(self, bundle: str) -> Keys:
+        """Return whose word counts by the bundle of this digest; nobody's in particular, where it was not given.
+
+        The credentials it was not given for raise in ``verify``, so that no verdict comes of that.
+        """
+        try:
+            return self._bundles.keys(bundle)
+        except UnknownBundleError:
+            return Keys()
+
+    def vouched(self, keys: Sequence[str], statement: bytes, signature: str) -> bool:
+        """Tell whether one of the keys signed the statement."""
+        return self._bundles.vouched(keys, statement, signature)
 
 
 def _told(found: Accepted | Refusal) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from schemas.codec import decode_event
-from schemas.events import RoleChecked
+from schemas.events import ControlEvent
 from schemas.names import CONTROL_KEY
 from services.processor.core.record import Appended, Record
 from services.replay.attestation import Attestor
@@ -120,4 +120,4 @@ class Redactor:
 
 def _signed(record: Appended) -> bool:
     event = decode_event(record.key, record.value)
-    return isinstance(event, RoleChecked) and event.signature != ""
+    return isinstance(event, ControlEvent) and bool(event.signature)

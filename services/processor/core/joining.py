@@ -63,7 +63,7 @@ def prove(book: Book, record: Appended, event: Connect | Heartbeat, effects: lis
         seated=None,
     )
     book.change(key, changed, effects)
-    roles.ask(book, key, event, effects)
+    roles.ask(book, record, event, effects)
 
 
 def _join(
@@ -111,7 +111,7 @@ def _join(
     book.seat(row.key, event.seq)
     book.chains.forget(key)
     book.change(key, row, effects)
-    roles.ask(book, key, event, effects)
+    roles.ask(book, record, event, effects)
 
 
 def _proven(

@@ -16,14 +16,15 @@ from services.processor.core.record import Appended, CheckRole, Effect, Ignored,
 from services.processor.core.rows import WorkloadRow
 
 
-def ask(book: Book, key: bytes, event: Connect | Heartbeat, effects: list[Effect]) -> None:
+def ask(book: Book, record: Appended, event: Connect | Heartbeat, effects: list[Effect]) -> None:
     """Ask for the role that a proven session claims, if it is not known of it; each introduction asks again."""
+    key = record.key or b""
     row = book.rows.get(key)
     if row is None or event.proof is None or event.proof.credential.iam_role is None or row.verified is None:
         return
     aws = row.introduction().identity.aws
     if aws is not None and aws.ec2 is not None and (aws.ec2.iam_role is None or row.inherited):
-        effects.append(CheckRole(key, event.session, event.proof.credential.iam_role, row.began))
+        effects.append(CheckRole(key, event.session, event.proof.credential.iam_role, record.offset))
 
 
 def inherited(before: WorkloadRow | None, proof: Proof | None, workload: Introduction) -> Introduction | None:
@@ -46,9 +47,6 @@ def apply(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
     """Take what STS said of the session that it was asked for: a role is added, or one that it denies is taken away."""
     key = checked.workload.encode()
     row = book.rows.get(key)
-    if book.trusted is None or book.trust is None or not book.trust.signed(book.trusted, checked, book.state.partition):
-        effects.append(Ignored(Rule.ROLE_NOT_SIGNED))
-        return
     if row is None or row.session != checked.session or row.presence is not Presence.CONNECTED:
         effects.append(Ignored(Rule.UNKNOWN_SESSION))
         return
@@ -57,10 +55,20 @@ def apply(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
             # Nothing but this: where it stood before the open window says its history.
             book.attendance.sheet[row.key] = row.seq
         return
-    if row.began != checked.began:
-        effects.append(Ignored(Rule.UNKNOWN_SESSION))
+    if not _is_news(row, checked):
+        effects.append(Ignored(Rule.STALE_CONTROL))
         return
     _take(book, record, checked, effects, row)
+
+
+def _is_news(row: WorkloadRow, checked: RoleChecked) -> bool:
+    """Tell whether it was asked for this very session, and not before what was answered already: a copy never is.
+
+    Where neither row nor record say when (older than this), it counts as it did.
+    """
+    if checked.asked is None or row.began is None:
+        return checked.asked is None and row.began is None
+    return checked.asked >= row.began and checked.asked > row.answered
 
 
 def _take(book: Book, record: Appended, checked: RoleChecked, effects: list[Effect], row: WorkloadRow) -> None:
@@ -74,9 +82,9 @@ def _take(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
         effects.append(Notice(NoticeKind.ROLE_REFUSED, f"{checked.workload}: {why}"))
         if not checked.answered:
             return
+    answered = row.answered if checked.asked is None else checked.asked
     if aws.ec2.iam_role == role:
-        if row.inherited:
-            book.keep(row.key, replace(row, inherited=False), effects)
+        book.keep(row.key, replace(row, inherited=False, answered=answered), effects)
         return
     highest = book.attendance.highest(row.key)
     changed = replace(
@@ -87,6 +95,7 @@ def _take(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
         window=book.window,
         seated=row.key in book.attendance.sheet,
         inherited=False,
+        answered=answered,
     )
     book.change(row.key, changed, effects)
 

@@ -12,6 +12,7 @@ from schemas.credentials import Proof
 from schemas.events import Introduction
 from schemas.message import instant
 from schemas.workloads import Presence, Reason, Workload
+from services.identity.core.keys import Keys
 from services.processor.core.chains import Commitment
 from services.processor.core.packed import Packed, StoredProof, unpack
 
@@ -44,6 +45,8 @@ class WorkloadRow:
     """Where the newest change was no act of the agent's: whether it had been heard in the window by then."""
     began: int | None = None
     """Offset of the record that began the session; None in rows that are older than this."""
+    answered: int = -1
+    """Offset of the newest record that claimed a role, of those which STS answered."""
     inherited: bool = False
     """The identity has the role of the session before on this machine, and STS was not heard of this one yet."""
     key: Annotated[bytes, Field(exclude=True)] = b""
@@ -105,6 +108,12 @@ class PartitionRow:
     braked: bool = False
     trust: str | None = None
     """Digest of the trust bundle by which identities are verified; None: they are not (ADR 0010)."""
+    keys: Keys = field(default_factory=Keys)
+    """Whose word counts, by that bundle: known from the log, whichever bundle is at hand later."""
+    ticks: tuple[int, ...] = ()
+    """Offsets of the newest ticks that closed windows, where control records are signed."""
+    obeyed: dict[str, int] = field(default_factory=dict)
+    """What was signed and counted of late (``control``)."""
     overridden: bool = False
     """An operator's order to release the brake came in a void window and waits for the next tick."""
     held: dict[str, Hold] = field(default_factory=dict)

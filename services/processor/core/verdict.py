@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from schemas.events import Tick
 from schemas.workloads import Presence, Reason
-from services.processor.core import orders
+from services.processor.core import control, orders
 from services.processor.core.book import Book
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Rule, Store
 from services.processor.core.rows import PartitionRow, encode, partition_key
@@ -54,6 +54,7 @@ def close_window(book: Book, record: Appended, tick: Tick, effects: list[Effect]
         resume=state.revision + 1,
         braked=braked,
         trust=book.trusted,
+        **control.closed(book, record.offset),
         overridden=book.overridden,
         held=dict(book.held),
         missed={key.decode(): seen for key, seen in missed.items()},

@@ -23,7 +23,7 @@ CHECKED = RoleChecked(
     session="00000000-0000-4000-8000-000000000001",
     account="123456789012",
     role="ratings",
-    began=7,
+    asked=7,
     owner="00000000-0000-4000-8000-000000000002",
 )
 
@@ -37,6 +37,10 @@ def knows(key: Ed25519PrivateKey) -> TrustBundle:
     """Return a bundle that believes a processor with this key."""
     raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return TrustBundle(processors=(base64.b64encode(raw).decode(),))
+
+
+def _signed(given: GivenBundles, bundle: TrustBundle, checked: RoleChecked) -> bool:
+    return given.vouched(given.keys(bundle.digest).processors, checked.statement(0), checked.signature)
 
 
 def test_each_record_is_judged_by_the_bundle_that_the_log_names() -> None:
@@ -56,8 +60,8 @@ def test_a_bundle_that_was_not_given_is_named_with_those_that_were() -> None:
 def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> None:
     ours, other = knows(KEY), knows(Ed25519PrivateKey.generate())
     given = GivenBundles([ours, other])
-    assert given.signed(ours.digest, told(CHECKED), 0)
-    assert not given.signed(other.digest, told(CHECKED), 0)
+    assert _signed(given, ours, told(CHECKED))
+    assert not _signed(given, other, told(CHECKED))
 
 
 @pytest.mark.parametrize(
@@ -68,8 +72,8 @@ def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> N
         {"account": "999999999999"},
         {"role": "admin"},
         {"role": None},
-        {"began": 8},
-        {"began": None},
+        {"asked": 8},
+        {"asked": None},
         {"answered": False},
         {"message": "but it did"},
         {"signature": ""},
@@ -79,4 +83,4 @@ def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> N
 )
 def test_what_was_altered_after_it_was_signed_does_not_count(changed: dict[str, object]) -> None:
     ours = knows(KEY)
-    assert not GivenBundles([ours]).signed(ours.digest, told(CHECKED).model_copy(update=changed), 0)
+    assert not _signed(GivenBundles([ours]), ours, told(CHECKED).model_copy(update=changed))

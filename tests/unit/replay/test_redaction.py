@@ -87,7 +87,7 @@ def test_what_a_processor_signed_is_left_to_the_byte() -> None:
     told = RoleChecked(
         workload=key(1).decode(),
         session=session(1),
-        began=7,
+        asked=7,
         message="STS at http://10.0.0.1 is away",
         signature="c2ln",
         owner=session(2),

@@ -44,7 +44,7 @@ def test_a_row_is_stored_as_it_was_before_rows_were_packed_but_for_what_was_adde
     raw = json.dumps(STORED, separators=(",", ":")).encode()
     row = decode(b"a key", raw)
     assert isinstance(row, WorkloadRow)
-    added = {"began": None, "inherited": False}
+    added = {"began": None, "answered": -1, "inherited": False}
     assert encode(row) == json.dumps(STORED | added, separators=(",", ":")).encode()
     assert (row.key, row.text().decode()) == (b"a key", INTRODUCTION)
 

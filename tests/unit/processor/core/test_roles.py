@@ -52,10 +52,10 @@ class Story:
             self.log.tick()
             self.fold()
 
-    def checked(self, of: ProvenSession, began: int | None, **more: Any) -> RoleChecked:  # noqa: ANN401
+    def checked(self, of: ProvenSession, asked: int | None, **more: Any) -> RoleChecked:  # noqa: ANN401
         """Return what a processor says of a role."""
         told = RoleChecked(
-            workload=key(1).decode(), session=of.session, account="123456789012", began=began, owner=OWNER
+            workload=key(1).decode(), session=of.session, account="123456789012", asked=asked, owner=OWNER
         ).model_copy(update={"role": "ratings", **more})
         signature = base64.b64encode(mint().processor.sign(told.statement(0))).decode()
         return told.model_copy(update={"signature": signature})
@@ -67,11 +67,11 @@ class Story:
         assert aws.ec2 is not None
         return aws.ec2.iam_role
 
-    def asked(self) -> list[tuple[str, int | None]]:
-        return [(one.session, one.began) for one in self.effects if isinstance(one, CheckRole)]
+    def asked(self) -> list[tuple[str, int]]:
+        return [(one.session, one.asked) for one in self.effects if isinstance(one, CheckRole)]
 
 
-def test_a_role_is_asked_for_and_taken_with_where_its_session_began() -> None:
+def test_a_role_is_asked_for_and_taken() -> None:
     story, first = Story(), machine(1)
     began = story.says(key(1), first.connect())
     assert story.asked() == [(first.session, began)]
@@ -91,6 +91,17 @@ def test_what_was_said_of_a_forgotten_session_says_nothing_of_another_of_its_nam
     story.says(key(1), machine(1).connect())
     story.says(CONTROL_KEY, said)
     assert story.role is None
+
+
+def test_an_answer_that_was_overtaken_by_another_changes_nothing_when_it_is_written_again() -> None:
+    """Denied once, confirmed later: whoever writes the denial again takes no role away."""
+    story, first = Story(), machine(1)
+    denied = story.checked(first, story.says(key(1), first.connect()), role=None)
+    story.says(CONTROL_KEY, denied)
+    again = story.says(key(1), first.heartbeat(introduces=True))
+    story.says(CONTROL_KEY, story.checked(first, again))
+    story.says(CONTROL_KEY, denied)
+    assert story.role == "ratings"
 
 
 def test_what_was_said_in_another_partition_says_nothing() -> None:
