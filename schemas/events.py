@@ -4,6 +4,7 @@ Every event of an agent names its session and its place in it; the record's key 
 body (``sentAt``) are the agent's own clock: shown to people, never used to decide (DESIGN.md, rule 2).
 """
 
+import json
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -11,7 +12,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.credentials import Chain, Link, Proof
 from schemas.identity import Identity
-from schemas.message import Message, Seq, Session
+from schemas.message import Message, Offset, Seq, Session
 from schemas.names import MAX_NAME, MAX_NAMESPACE, WorkloadKey
 
 Short = Annotated[str, StringConstraints(max_length=253)]
@@ -135,33 +136,53 @@ class Disconnect(Message):
     sent_at: AwareDatetime | None = None
 
 
-class Tick(Message):
+Signature = Annotated[str, StringConstraints(max_length=100)]
+"""Ed25519, in base64, over the record's ``statement``: who may write heartbeats may write anything to this topic."""
+
+
+class Control(Message):
+    """A record that speaks for the processor, or for an operator (ADR 0014)."""
+
+    def statement(self, partition: int) -> bytes:
+        """Return what is signed: the partition that it is for, and every field but the signature, sorted."""
+        told = self.model_dump(mode="json", exclude_none=True, exclude={"signature"})
+        return f"muster-control\n{partition}\n{json.dumps(told, sort_keys=True, separators=(',', ':'))}".encode()
+
+
+class Tick(Control):
     """The owner of the partition closes window ``window``; time passes by these alone."""
 
     v: Literal[1] = 1
     type: Literal["tick"] = "tick"
     window: Annotated[int, Field(ge=0)]
     owner: Session
+    signature: Signature | None = None
 
 
-class Resumed(Message):
+class Resumed(Control):
     """A new owner took the partition: the window this lands in is void."""
 
     v: Literal[1] = 1
     type: Literal["resumed"] = "resumed"
     owner: Session
+    after: Offset | None = None
+    """The end of the partition as the writer saw it: what stands far behind that is a copy, or came too late."""
+    signature: Signature | None = None
 
 
-class Trusted(Message):
+class Trusted(Control):
     """From here on the owner verifies with the trust bundle of this digest."""
 
     v: Literal[1] = 1
     type: Literal["trusted"] = "trusted"
     bundle: Annotated[str, StringConstraints(max_length=80)]
     owner: Session
+    after: Offset | None = None
+    """As of ``Resumed``."""
+    signature: Signature | None = None
 
 
-class RoleChecked(Message):
+class RoleChecked(Control):
     """What STS said of the role a session claimed; appended by the owner, as the call is not a function of the log."""
 
     v: Literal[1] = 1
@@ -172,14 +193,19 @@ class RoleChecked(Message):
     account: Annotated[str, StringConstraints(max_length=12)] = ""
     role: Annotated[str, StringConstraints(max_length=128)] | None = None
     """Name of the IAM role; None where STS did not confirm one, and ``message`` says why."""
+    answered: bool = True
+    """False where STS could not be asked: nothing is known then, and a role that is known stays."""
+    asked: Offset | None = None
+    """Offset of the record that claimed the role: a session that begins later, whatever it is called, did not."""
     message: Words = ""
-    signature: Annotated[str, StringConstraints(max_length=100)] = ""
-    """Ed25519, in base64, over ``statement()``: agents may write to this topic too."""
+    signature: Signature = ""
     owner: Session
 
-    def statement(self) -> bytes:
-        """Return what is signed."""
-        return "\n".join(("muster-role", self.workload, self.session, self.account, self.role or "")).encode()
+    def statement(self, partition: int) -> bytes:
+        """Return what is signed; without ``asked``, as it was before there was that field."""
+        if self.asked is None:
+            return "\n".join(("muster-role", self.workload, self.session, self.account, self.role or "")).encode()
+        return super().statement(partition)
 
 
 class OverrideAction(StrEnum):
@@ -192,7 +218,7 @@ class OverrideAction(StrEnum):
     """Lift the hold of the scope; without a scope, every hold of the partition."""
 
 
-class Override(Message):
+class Override(Control):
     """An operator's order to the partition it is written to, with who and why."""
 
     v: Literal[1] = 1
@@ -202,6 +228,9 @@ class Override(Message):
     why: Words
     scope: Scope | None = None
     """The group that removals are held or resumed of; without it, the whole partition."""
+    after: Offset | None = None
+    """As of ``Resumed``."""
+    signature: Signature | None = None
 
     @model_validator(mode="after")
     def _brake_has_no_group(self) -> Self:

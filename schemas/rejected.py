@@ -27,6 +27,11 @@ class RejectReason(StrEnum):
     NOT_VERIFIED = "IdentityNotVerified"
     """The credential was not accepted: the message begins with its reason code (schemas.credentials)."""
 
+    FORGED_CONTROL = "ForgedControl"
+    """A record speaks for the processor or an operator, and none of the keys for that signed it (ADR 0014)."""
+    UNKNOWN_BUNDLE = "UnknownBundle"
+    """A record names a trust bundle that this worker has not: it does not come into force."""
+
 
 class Rejected(Message):
     """The original bytes, where they stood, a reason code and words."""

@@ -96,7 +96,10 @@ def show(place: Place = None, offline: Offline = False, output: OutputOption = O
     typer.echo(f"audiences   {', '.join(bundle.audiences)}")
     typer.echo(f"EC2         {', '.join(bundle.ec2_methods) or 'no signature of a document counts'}")
     typer.echo(f"leeway      {bundle.leeway_seconds} s")
-    typer.echo(f"processors  {', '.join(bundle.processors) or 'none: nobody may tell of IAM roles'}\n")
+    typer.echo(f"processors  {', '.join(bundle.processors) or 'none: nobody may tell of IAM roles'}")
+    typer.echo(f"operators   {', '.join(bundle.operators) or 'none of their own: the processors keys give orders'}")
+    believed = "only as these keys signed it" if bundle.signed_control else "whoever may write to muster.events"
+    typer.echo(f"believed    of ticks, takeovers, bundles and orders: {believed}\n")
     _table(("ISSUER", "KIND", "ISS", "ALGORITHMS", "KEYS"), map(_issuer_row, bundle.issuers))
     _table(("REGION", "SIGNATURE", "FROM", "UNTIL", "SHA-256"), map(_certificate_row, by_region(bundle)))
 

@@ -39,12 +39,12 @@ def mint(
 
       muster identity mint mint
 
-      muster processor --set trust.bundle=mint/trust.json --set trust.role_key=mint/processor.key
+      muster processor --set trust.bundle=mint/trust.json --set trust.key=mint/processor.key
 
       muster fleet 200 --issuer mint
     """
     made = _mint(folder)
-    bundle = made.write_bundle(folder / TRUST, regions or ["us-east-2"], audience)
+    bundle = made.write_bundle(folder / TRUST, regions or ["us-east-2"], audience, signed_control=True)
     typer.echo(f"{folder / TRUST}: {bundle.digest}")
     typer.echo(f"Whoever has {folder} can be any machine: for development only.", err=True)
 

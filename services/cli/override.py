@@ -2,6 +2,7 @@
 
 import asyncio
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,8 +14,9 @@ from schemas.topics import EVENTS
 from services.cli import release
 from services.cli.asking import Who, Why, Yes, agreed, signed
 from services.cli.options import Assignments, Config, Servers, settings_of
-from services.runtime.config import KafkaSettings, ServiceSettings
-from services.runtime.kafka import answered, close, partition_count, producer
+from services.identity.signing import Signer, signer
+from services.runtime.config import ConfigError, KafkaSettings, ServiceSettings
+from services.runtime.kafka import answered, close, partition_count, producer, reader
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -50,6 +52,10 @@ def override(
         str | None,
         typer.Option("--for", metavar="DURATION", help="release-removals: how long, like 90m. [default: 1h]"),
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="Your Ed25519 key (PEM), where the trust bundle lists some."),
+    ] = None,
     who: Who = None,
     yes: Yes = False,
     servers: Servers = None,
@@ -72,7 +78,7 @@ def override(
 
       muster override hold-removals --group bookinfo/ratings --why "the racks are being moved"
 
-      muster override resume-removals --all --why "they were moved" --yes
+      muster override resume-removals --all --why "they were moved" --key ann.key --yes
 
       muster override release-brake --partition 3 --why "datacenter b is really gone"
     """
@@ -90,8 +96,12 @@ def override(
         return
     if lasting is not None:
         raise typer.BadParameter(f"--for is for {Action.RELEASE_REMOVALS}: other orders stand until they are lifted")
+    try:
+        by = signer(key, "--key")
+    except ConfigError as fault:
+        raise typer.BadParameter(str(fault)) from None
     order = Override(action=action.order, who=who, why=why, scope=group)
-    asyncio.run(_write(kafka, order, partitions, yes=yes))
+    asyncio.run(_write(kafka, order, by, partitions, yes=yes))
 
 
 def _check(group: str, action: Action) -> None:
@@ -103,7 +113,9 @@ def _check(group: str, action: Action) -> None:
         raise typer.BadParameter(f"--group {group}: {fault}")
 
 
-async def _write(kafka: KafkaSettings, order: Override, chosen: list[int] | None, *, yes: bool) -> None:
+async def _write(
+    kafka: KafkaSettings, order: Override, by: Signer | None, chosen: list[int] | None, *, yes: bool
+) -> None:
     """Append the order to each partition, once it is agreed to; told partition by partition."""
     count = await partition_count(kafka, EVENTS)
     if strange := [number for number in chosen or () if number >= count]:
@@ -114,10 +126,22 @@ async def _write(kafka: KafkaSettings, order: Override, chosen: list[int] | None
     agreed([f"To {where} at {kafka.bootstrap_servers}:", f"  {order.to_json().decode()}"], yes=yes)
     pen = await producer(kafka)
     try:
+        ends = await _ends(kafka, places) if by is not None else {}
         for number in places:
+            told = order if by is None else by.signed(order.model_copy(update={"after": ends[number]}), number)
             found = await answered(
-                pen.send_and_wait, EVENTS, order.to_json(), CONTROL_KEY, number, what=f"writing to {EVENTS}"
+                pen.send_and_wait, EVENTS, told.to_json(), CONTROL_KEY, number, what=f"writing to {EVENTS}"
             )
             typer.echo(f"{order.action} written to partition {number} at offset {found.offset}")
     finally:
         await close(pen)
+
+
+async def _ends(kafka: KafkaSettings, places: list[int]) -> dict[int, int]:
+    """Return where each partition ends: an order that is signed says so, and counts once, and not much later."""
+    consumer = await reader(kafka, EVENTS, places, "end")
+    try:
+        found = await answered(consumer.end_offsets, list(consumer.assignment()), what=f"end of {EVENTS}")
+    finally:
+        await close(consumer)
+    return {place.partition: end for place, end in found.items()}

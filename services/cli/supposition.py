@@ -1,6 +1,7 @@
 """``--what-if``: the settings that are supposed, and where they differ from those of the log."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,14 +11,14 @@ import typer
 from pydantic import ValidationError
 
 from schemas.credentials import Credential
-from schemas.events import RoleChecked
 from schemas.identity import Identity
 from schemas.message import complaint
 from services.cli.options import EXIT_USAGE
 from services.identity.core.bundle import TrustBundle
-from services.identity.core.roles import signed
+from services.identity.core.keys import Keys
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
+from services.identity.given import UnknownBundleError
 from services.identity.loading import BundleError, load
 from services.processor.core.rules import Rules
 from services.processor.core.trust import Trust
@@ -62,14 +63,28 @@ class Supposition:
 
     def trust(self, that: Trust) -> Trust:
         """Return what identities would have been verified by."""
-        return Instead(self.bundle) if self.bundle is not None else that
+        trust = Instead(self.bundle, that) if self.bundle is not None else that
+        return Recomputed(trust) if "window_ms" in self.changes else trust
+
+
+class Recomputed:
+    """Asks for no signed control records: nobody signed a recomputed tick (ADR 0014), whatever the log has."""
+
+    def __init__(self, that: Trust) -> None:
+        self.verify, self.vouched = that.verify, that.vouched
+        self._that = that
+
+    def keys(self, bundle: str) -> Keys | None:
+        """Return whose word counts of roles."""
+        keys = self._that.keys(bundle)
+        return replace(keys, control=False) if keys is not None else None
 
 
 class Instead:
-    """Verifies by one bundle, whichever the log names."""
+    """Verifies by one bundle, whichever the log names; whose word counts in the log stays as it was."""
 
-    def __init__(self, bundle: TrustBundle) -> None:
-        self._bundle = bundle
+    def __init__(self, bundle: TrustBundle, that: Trust) -> None:
+        self._bundle, self._that = bundle, that
 
     def verify(
         self, bundle: str, credential: Credential, claimed: Identity, at: datetime, session: str
@@ -78,10 +93,16 @@ class Instead:
         del bundle
         return verify(self._bundle, credential, claimed, at, session)
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
-        """Tell whether a processor that the supposed bundle knows signed it."""
-        del bundle
-        return signed(self._bundle, checked)
+    def keys(self, bundle: str) -> Keys | None:
+        """Return the keys of the bundle that the log names; of the supposed one, where that was not given."""
+        try:
+            return self._that.keys(bundle)
+        except UnknownBundleError:
+            return self._bundle.keys
+
+    def vouched(self, keys: Sequence[str], statement: bytes, signature: str) -> bool:
+        """Tell whether one of the keys signed the statement."""
+        return self._that.vouched(keys, statement, signature)
 
 
 def supposition_of(texts: list[str] | None) -> Supposition | None:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from schemas.credentials import Credential
-from schemas.events import RoleChecked
 from schemas.identity import Identity
 from services.identity.core.bundle import TrustBundle
-from services.identity.core.roles import signed
+from services.identity.core.keys import Keys, vouched
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
 
@@ -28,9 +27,13 @@ class GivenBundles:
         """Verify by the bundle of this digest. Raises UnknownBundleError where it was not given."""
         return verify(self._named(bundle), credential, claimed, at, session)
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
-        """Tell whether a processor that the bundle knows signed the outcome. Raises as ``verify``."""
-        return signed(self._named(bundle), checked)
+    def keys(self, bundle: str) -> Keys:
+        """Return whose word counts by the bundle of this digest. Raises as ``verify``."""
+        return self._named(bundle).keys
+
+    def vouched(self, keys: Sequence[str], statement: bytes, signature: str) -> bool:
+        """Tell whether one of the keys signed the statement."""
+        return vouched(keys, statement, signature)
 
     def _named(self, digest: str) -> TrustBundle:
         if digest not in self._bundles:

@@ -48,9 +48,14 @@ class Mint:
             "ec.EllipticCurvePrivateKey", _kept(folder / "tokens.key", lambda: ec.generate_private_key(ec.SECP256R1()))
         )
         self.processor = cast(
-            "ed25519.Ed25519PrivateKey", _kept(folder / "processor.key", ed25519.Ed25519PrivateKey.generate)
+            "ed25519.Ed25519PrivateKey", _kept(self.processor_key, ed25519.Ed25519PrivateKey.generate)
         )
         self._cert = self._certificate(folder / "ec2.pem")
+
+    @property
+    def processor_key(self) -> Path:
+        """Return the file of the processor's key, for ``trust.key``."""
+        return self.folder / "processor.key"
 
     def _certificate(self, file: Path) -> x509.Certificate:
         """Return the certificate of the key for documents; make one where there is none, or that of another key."""
@@ -70,8 +75,13 @@ class Mint:
         _written(file, made.public_bytes(_PEM))
         return made
 
-    def bundle(self, regions: Sequence[str] = ("us-east-2",), audience: str = "muster") -> TrustBundle:
-        """Return the trust bundle that believes in this mint for these regions, and in AWS."""
+    def bundle(
+        self, regions: Sequence[str] = ("us-east-2",), audience: str = "muster", *, signed_control: bool = False
+    ) -> TrustBundle:
+        """Return the trust bundle that believes in this mint for these regions, and in AWS.
+
+        ``signed_control``: time passes only by what ``processor.key`` signed.
+        """
         pem = self._cert.public_bytes(_PEM).decode()
         own = tuple(Certificate(region=region, method=Ec2Method.RSA2048, pem=pem) for region in regions)
         jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._jwt.public_key())) | {"kid": KID, "use": "sig"}
@@ -82,13 +92,19 @@ class Mint:
             certificates=(*shipped(), *own),
             issuers=(issuer,),
             processors=(base64.b64encode(raw).decode(),),
+            signed_control=signed_control,
         )
 
     def write_bundle(
-        self, file: Path, regions: Sequence[str] = ("us-east-2",), audience: str = "muster"
+        self,
+        file: Path,
+        regions: Sequence[str] = ("us-east-2",),
+        audience: str = "muster",
+        *,
+        signed_control: bool = False,
     ) -> TrustBundle:
         """Write that bundle as one file, whole or not at all."""
-        bundle = self.bundle(regions, audience)
+        bundle = self.bundle(regions, audience, signed_control=signed_control)
         _written(file, bundle.model_dump_json(indent=1).encode(), mode=0o644)
         return bundle
 

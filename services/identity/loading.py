@@ -56,6 +56,7 @@ def _loaded(place: Path) -> TrustBundle:
     for issuer in issuers if isinstance(issuers, list) else ():
         if isinstance(issuer, dict) and "jwks" in issuer:
             issuer["keys"] = _jwks(place / str(issuer.pop("jwks")))
+    told.setdefault("signed_control", bool(told.get("processors")))
     told["certificates"] = [one.model_dump(mode="json") for one in (*shipped(), *_own(place / "ec2"))]
     return _checked(place, _parsed(settings, json.dumps(told, default=str)))
 
@@ -147,12 +148,19 @@ def _checked(place: Path, bundle: TrustBundle) -> TrustBundle:
             raise BundleError(f"{place}: a certificate of {one.region} ({one.method.value}): {cause}") from cause
     for issuer in bundle.issuers:
         _check_issuer(place, issuer)
-    for key in bundle.processors:
+    for name, keys in (("processors", bundle.processors), ("operators", bundle.operators)):
+        _check_keys(f"{place}: {name}", keys)
+    if bundle.signed_control and not bundle.processors:
+        raise BundleError(f"{place}: signed_control without processors: nobody could tell the time")
+    return bundle
+
+
+def _check_keys(where: str, keys: tuple[str, ...]) -> None:
+    for key in keys:
         try:
             Ed25519PublicKey.from_public_bytes(signatures.from_base64(key, "key"))
         except (ValueError, RefusedError) as cause:
-            raise BundleError(f"{place}: processors: {key[:60]} is no Ed25519 public key in base64") from cause
-    return bundle
+            raise BundleError(f"{where}: {key[:60]} is no Ed25519 public key in base64") from cause
 
 
 def _check_issuer(place: Path, issuer: Issuer) -> None:

@@ -1,17 +1,16 @@
 """The trust bundle of a running processor: read again when it changes, without a restart."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
 from schemas.credentials import Credential
-from schemas.events import RoleChecked
 from schemas.identity import Identity
 from services.identity.core.bundle import TrustBundle
-from services.identity.core.roles import signed
+from services.identity.core.keys import Keys, vouched
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.core.verifier import verify
 from services.identity.loading import BundleError, load
@@ -43,9 +42,14 @@ class Bundles:
         """Verify by the bundle of this digest; by the newest where the log names one that is no longer at hand."""
         return verify(self._known.get(bundle, self.current), credential, claimed, at, session)
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
-        """Tell whether a processor that the bundle knows signed the outcome."""
-        return signed(self._known.get(bundle, self.current), checked)
+    def keys(self, bundle: str) -> Keys | None:
+        """Return whose word counts by the bundle of this digest; None where it is not at hand."""
+        known = self._known.get(bundle)
+        return known.keys if known is not None else None
+
+    def vouched(self, keys: Sequence[str], statement: bytes, signature: str) -> bool:
+        """Tell whether one of the keys signed the statement."""
+        return vouched(keys, statement, signature)
 
     def take(self, bundle: TrustBundle) -> None:
         """Put a bundle in force; what came before the last one is forgotten, so that nobody can call it back."""

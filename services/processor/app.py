@@ -129,8 +129,8 @@ class Worker:
                 raise
 
     def end_of(self, topic: str, partition: int) -> int | None:
-        """Return the end of a partition as the newest fetch saw it, if one did."""
-        return self.app.consumer.highwater(TP(topic, partition))  # type: ignore[no-any-return]
+        """Return the end of a partition as the newest fetch, or the assignment, saw it, if one did."""
+        return self.app.consumer.end_of(TP(topic, partition))  # type: ignore[no-any-return]
 
     def _restored(self, changelogs: dict[int, Changelog]) -> None:
         """Take the partitions of this generation over, with the rows their changelogs have."""

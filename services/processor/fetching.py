@@ -43,6 +43,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.seeks: Counter[Any] = Counter()
         """How often the position of each partition was set. Records fetched before the last time are stale."""
+        self.ends: dict[Any, int] = {}
+        """Where the log's partitions ended when they were assigned: known before anything is fetched of them."""
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ANN401 - Transport imports this module
         self._assignor = self.app.assignor
@@ -107,7 +109,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         # the seeks, so that records fetched before and after could not be told apart.
         consumer = self._ensure_consumer()
         offsets = {place: await consumer.committed(place) for place in consumer.assignment()}
-        _check_ends(offsets, await consumer.end_offsets([place for place in offsets if place.topic == EVENTS]))
+        ends = await consumer.end_offsets([place for place in offsets if place.topic == EVENTS])
+        _check_ends(offsets, ends)
+        self.ends = {(place.topic, place.partition): end for place, end in ends.items()}
         for place, offset in offsets.items():
             if offset or place.topic == EVENTS:
                 self._seek(consumer, place, offset or 0)

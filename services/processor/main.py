@@ -5,21 +5,24 @@ import os
 import sys
 import threading
 import uuid
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import structlog
 from aiokafka.errors import KafkaError
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from schemas.topics import EVENTS
 from services.identity.discovery import Discovery
+from services.identity.signing import Signer, signer
 from services.identity.sts import Sts
 from services.identity.watching import Bundles
 from services.processor.app import Worker
 from services.processor.report import report
-from services.processor.rolechecks import RoleChecks, public_part, role_key
+from services.processor.rolechecks import RoleChecks
 from services.processor.settings import ProcessorSettings
-from services.processor.ticks import Ticker
+from services.processor.ticks import Signing, Ticker
 from services.runtime import shutdown, topics
+from services.runtime.config import ConfigError
 from services.runtime.health import Health
 
 MARGIN_S = 1.0
@@ -39,15 +42,18 @@ def run(settings: ProcessorSettings) -> None:
     # The consumer's thread only fetches ahead: it gains less than it costs if it wrests the interpreter from the fold
     # every 5 ms.
     sys.setswitchinterval(SWITCH_S)
-    trust = Trusting(Bundles(settings.trust.bundle, settings.trust.kept), role_key(settings.trust.role_key))
+    trust = Trusting(Bundles(settings.trust.bundle, settings.trust.kept), signer(settings.trust.key, "trust.key"))
+    if trust.bundles.current.signed_control and trust.signer is None:
+        words = "trust.key: the trust bundle believes no processor that does not sign: give the key of this one"
+        raise ConfigError(words)
     shutdown.run(lambda stopping: _serve(settings, trust, stopping))
 
 
 class Trusting(NamedTuple):
-    """By what this process verifies, and with what it signs what STS said of roles, if it asks at all."""
+    """By what this process verifies, and with what it signs, if it has a key."""
 
     bundles: Bundles
-    role_key: Ed25519PrivateKey | None
+    signer: Signer | None
 
 
 async def _serve(settings: ProcessorSettings, trust: Trusting, stopping: asyncio.Event) -> None:
@@ -98,7 +104,10 @@ async def _work(
     bundles = trust.bundles
     worker = Worker(settings, partitions, bundles, fatal)
     checks = _role_checks(settings, trust, worker)
-    ticker = Ticker(worker.ownership, worker.append, settings.rules.window_ms, lambda: bundles.current.digest)
+    signing = Signing(trust.signer, partial(worker.end_of, EVENTS)) if trust.signer is not None else None
+    ticker = Ticker(
+        worker.ownership, worker.append, settings.rules.window_ms, lambda: bundles.current.digest, signing=signing
+    )
     stopped = asyncio.ensure_future(stopping.wait())
     watching = bundles.watch(Discovery().complete)
     beside = (worker.run(), ticker.run(), report(worker, ticker, health), watching)
@@ -126,14 +135,14 @@ async def _work(
 
 def _role_checks(settings: ProcessorSettings, trust: Trusting, worker: Worker) -> RoleChecks | None:
     """Let the worker ask STS for roles, if it has a key to sign what STS says."""
-    if trust.role_key is None:
+    if trust.signer is None:
         return None
     known = trust.bundles.current.processors
-    if public_part(trust.role_key) not in known:
-        words = "nobody believes what this processor says of roles: its key is not among the trust bundle's processors"
-        structlog.get_logger().error(words, key=public_part(trust.role_key), processors=known)
+    if trust.signer.public not in known:
+        words = "nobody believes what this processor says: its key is not among the trust bundle's processors"
+        structlog.get_logger().error(words, key=trust.signer.public, processors=known)
     sts = Sts(lambda: trust.bundles.current.audiences, settings.trust.sts_endpoint)
-    checks = RoleChecks(sts, trust.role_key, worker.append, str(uuid.uuid4()))
+    checks = RoleChecks(sts, trust.signer, worker.append, str(uuid.uuid4()))
     worker.ownership.ask = checks.ask
     return checks
 

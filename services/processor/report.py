@@ -17,10 +17,11 @@ PATIENCE_S = 3.0
 
 async def report(worker: Worker, ticker: Ticker, health: Health) -> None:
     """Report until cancelled."""
-    there = True
+    there = heard = True
     while True:
         _readiness(worker, health)
         there = _kafka(ticker, health, there=there)
+        heard = _believed(ticker, health, heard=heard)
         for partition, owned in worker.ownership.owned.items():
             roll, number = owned.roll, str(partition)
             metrics.WINDOW.labels(number).set(roll.window)
@@ -44,6 +45,16 @@ def _kafka(ticker: Ticker, health: Health, *, there: bool) -> bool:
         log.info("Kafka is back: time passes again")
     health.set("kafka", ok=not waiting, why="waiting for Kafka: it takes no ticks" if waiting else "")
     return not waiting
+
+
+def _believed(ticker: Ticker, health: Health, *, heard: bool) -> bool:
+    """Say once that the log does not believe this worker's key."""
+    deaf = ticker.disbelieved
+    why = f"the trust bundle in force in partitions {deaf} does not list this worker's key: no time passes there"
+    if heard and deaf:
+        structlog.get_logger().error(why)
+    health.set("believed", ok=not deaf, why=why if deaf else "")
+    return not deaf
 
 
 def _readiness(worker: Worker, health: Health) -> None:

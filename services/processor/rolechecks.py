@@ -1,23 +1,22 @@
 """Asking STS which roles machines have: outside the fold, which only takes note of what was answered (ADR 0010)."""
 
 import asyncio
-import base64
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from aiokafka.errors import KafkaError
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from schemas.credentials import StsRequest
 from schemas.events import RoleChecked
 from schemas.names import CONTROL_KEY, parse_key
 from schemas.topics import EVENTS
-from services.identity.core.caller import NoRoleError, belongs
+from services.identity.core.caller import Caller, NoRoleError, belongs
+from services.identity.signing import Signer
 from services.identity.sts import StsChecker, UnreachableError
 from services.processor import metrics
 from services.processor.core.record import CheckRole
-from services.runtime.config import ConfigError
 
 AT_ONCE = 16
 """Requests under way; more wait."""
@@ -26,25 +25,14 @@ WAITING = 10_000
 _MOST_WORDS = 500
 
 
-def role_key(file: Path | None) -> Ed25519PrivateKey | None:
-    """Return the key that signs what STS said, if there is to be one. Raises ConfigError."""
-    if file is None:
-        return None
-    how = "make one with: openssl genpkey -algorithm ed25519 -out FILE"
+def ends(request: StsRequest) -> datetime | None:
+    """Return until when STS takes a pre-signed request; None where it does not say."""
     try:
-        key = load_pem_private_key(file.read_bytes(), None)
-    except OSError as cause:
-        raise ConfigError(f"trust.role_key: {file}: {cause.strerror}; {how}") from cause
-    except (ValueError, TypeError) as cause:
-        raise ConfigError(f"trust.role_key: {file}: no private key without a password: {cause}; {how}") from cause
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"trust.role_key: {file}: not an Ed25519 key; {how}")
-    return key
-
-
-def public_part(key: Ed25519PrivateKey) -> str:
-    """Return what stands among ``processors`` of a trust bundle that believes in this key."""
-    return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+        query = dict(parse_qsl(urlsplit(request.url).query))
+        begins = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return begins + timedelta(seconds=int(query["X-Amz-Expires"]))
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 class RoleChecks:
@@ -53,12 +41,14 @@ class RoleChecks:
     def __init__(
         self,
         checker: StsChecker,
-        key: Ed25519PrivateKey,
+        signer: Signer,
         append: Callable[[str, int, bytes, bytes], Awaitable[int]],
         owner: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError."""
-        self._checker, self._key, self._append, self._owner = checker, key, append, owner
+        self._checker, self._signer, self._append, self._owner = checker, signer, append, owner
+        self._clock = clock
         self._tasks: dict[tuple[bytes, str], asyncio.Task[None]] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
@@ -81,9 +71,9 @@ class RoleChecks:
     async def _answer(self, partition: int, question: CheckRole) -> None:
         async with self._at_once:
             checked = await self._checked(question)
-        signature = base64.b64encode(self._key.sign(checked.statement())).decode()
-        signed = checked.model_copy(update={"signature": signature})
-        metrics.ROLE_CHECKS.labels("confirmed" if checked.role is not None else "refused").inc()
+        signed = self._signer.signed(checked, partition)
+        outcome = "confirmed" if checked.role is not None else "refused" if checked.answered else "unanswered"
+        metrics.ROLE_CHECKS.labels(outcome).inc()
         try:
             await self._append(EVENTS, partition, CONTROL_KEY, signed.to_json())
         except KafkaError as cause:
@@ -96,9 +86,9 @@ class RoleChecks:
         """Return what is known of the role, not signed yet."""
         workload = parse_key(question.key)
         identity = workload.identity if workload is not None else ""
-        account, role, words = "", None, ""
+        account, role, words, answered = "", None, "", True
         try:
-            caller = await self._checker.check(question.request, question.session)
+            caller = await self._caller(question)
             account = caller.account
             if belongs(caller, identity):
                 role = caller.role
@@ -106,12 +96,22 @@ class RoleChecks:
                 known = f"{caller.role}/{caller.session} of {caller.account}"
                 words = f"STS knows the sender as {known}, which is not this machine in its role"
         except (NoRoleError, UnreachableError) as cause:
-            words = str(cause)
+            words, answered = str(cause), isinstance(cause, NoRoleError)
         return RoleChecked(
             workload=question.key.decode(),
             session=question.session,
             account=account,
             role=role,
+            answered=answered,
+            asked=question.asked,
             message=words[:_MOST_WORDS],
             owner=self._owner,
         )
+
+    async def _caller(self, question: CheckRole) -> Caller:
+        """Ask STS. Raises NoRoleError and UnreachableError."""
+        until = ends(question.request)
+        if until is not None and until <= self._clock():
+            # STS would deny it now, whatever it would have said in time: that is no word about the machine.
+            raise UnreachableError(f"the request was good until {until:%H:%M:%S} UTC, and nobody asked in time")
+        return await self._checker.check(question.request, question.session)

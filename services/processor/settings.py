@@ -1,7 +1,7 @@
 """Configuration of the processor; field names here are those of the file and of the environment."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -60,10 +60,19 @@ class TrustSettings(Section):
     """The trust bundle, a folder or a file; none: AWS's certificates, which are part of Muster."""
     kept: Path | None = None
     """Folder in which each bundle that was in force is kept, under its digest: what a replay of the log needs."""
-    role_key: Path | None = None
-    """Ed25519 private key (PEM) that signs what STS said of roles; none: roles are not asked for."""
+    key: Path | None = None
+    """Ed25519 private key (PEM) that signs what the processor says in the log, and what STS said of roles; none: roles
+    are not asked for, and a bundle that demands signatures is refused (ADR 0014)."""
     sts_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#]+/?$")] | None = None
     """Where STS is reached in the place of ``https://sts.<region>.amazonaws.com``: a proxy or a VPC's own endpoint."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _key_of_old(cls, told: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+        """Take ``role_key`` for ``key``: so it was called when it signed nothing but roles."""
+        if isinstance(told, dict) and "role_key" in told and "key" not in told:
+            return {("key" if name == "role_key" else name): value for name, value in told.items()}
+        return told
 
 
 class ProcessorSettings(ServiceSettings):

@@ -7,6 +7,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -14,11 +15,19 @@ from aiokafka.errors import KafkaError
 from schemas.events import Resumed, Tick, Trusted
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
+from services.identity.signing import Signer
 from services.processor import metrics
-from services.processor.core.pacer import Append, AppendResumed, AppendTick, AppendTrusted, Pacer
+from services.processor.core.pacer import Append, AppendResumed, AppendTick, AppendTrusted, Pacer, Seen
 from services.processor.ownership import Ownership
 
 LONGEST_PAUSE_S = 0.1
+
+
+class Signing(NamedTuple):
+    """With what the owner signs, and where it sees the end of a partition, if it does."""
+
+    signer: Signer
+    end: Callable[[int], int | None]
 
 
 class Ticker:
@@ -31,11 +40,13 @@ class Ticker:
         window_ms: int,
         bundle: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        signing: Signing | None = None,
     ) -> None:
         """``append(topic, partition, key, value)`` returns the offset, or raises KafkaError.
 
         ``bundle()`` is the digest of the trust bundle by which to verify from now on.
         """
+        self._signing = signing
         self._ownership = ownership
         self._write = append
         self._window_ms = window_ms
@@ -64,6 +75,13 @@ class Ticker:
         """How long the oldest record under way waits for Kafka, seconds."""
         return max((self._clock() - began for began in self._under_way.values()), default=0.0)
 
+    @property
+    def disbelieved(self) -> list[int]:
+        """Partitions where the bundle in force does not list this worker's key: what it appends counts nothing."""
+        own = self._signing.signer.public if self._signing is not None else ""
+        rolls = ((partition, owned.roll.keys) for partition, owned in self._ownership.owned.items())
+        return sorted(partition for partition, keys in rolls if keys.control and own not in keys.processors)
+
     def _follow(self) -> None:
         """Keep a pacer for each partition, a new one wherever somebody else may have owned it in between."""
         generation = self._ownership.generation
@@ -79,24 +97,30 @@ class Ticker:
     def _append_due(self) -> None:
         now_ms = self._clock() * 1000
         for partition, owned in self._ownership.owned.items():
-            pacer = self._pacers[partition]
-            due = pacer.due(now_ms, owned.roll.window, owned.roll.position, self._bundle())
+            pacer, roll = self._pacers[partition], owned.roll
+            end = self._signing.end(partition) if self._signing is not None else None
+            if self._signing is not None and end is None:
+                continue  # nothing was fetched yet: what is signed says where the log ended
+            due = pacer.due(now_ms, Seen(roll.window, roll.position, roll.resumed, roll.named), self._bundle())
             if due is not None:
-                task = asyncio.create_task(self._append(partition, pacer, due))
+                event = self._event(due, partition, max(end or 0, roll.position))
+                task = asyncio.create_task(self._append(partition, pacer, event))
                 self._under_way[task] = now_ms / 1000
                 task.add_done_callback(self._under_way.pop)
 
-    def _event(self, due: Append) -> Trusted | Resumed | Tick:
+    def _event(self, due: Append, partition: int, end: int) -> Trusted | Resumed | Tick:
+        after = end if self._signing is not None else None
+        event: Trusted | Resumed | Tick
         match due:
             case AppendTrusted(bundle):
-                return Trusted(bundle=bundle, owner=self._owner)
+                event = Trusted(bundle=bundle, owner=self._owner, after=after)
             case AppendResumed():
-                return Resumed(owner=self._owner)
+                event = Resumed(owner=self._owner, after=after)
             case AppendTick(window):
-                return Tick(window=window, owner=self._owner)
+                event = Tick(window=window, owner=self._owner)
+        return self._signing.signer.signed(event, partition) if self._signing is not None else event
 
-    async def _append(self, partition: int, pacer: Pacer, due: Append) -> None:
-        event = self._event(due)
+    async def _append(self, partition: int, pacer: Pacer, event: Trusted | Resumed | Tick) -> None:
         began = self._clock()
         try:
             offset = await self._write(EVENTS, partition, CONTROL_KEY, event.to_json())

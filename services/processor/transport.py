@@ -95,6 +95,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await super().on_partitions_revoked(revoked)
         self._ownership.lose()
 
+    def end_of(self, place: Any) -> int | None:  # noqa: ANN401
+        """Return the newest end of a partition of the log that is known, if one is."""
+        fetched, assigned = self.highwater(place), self._thread.ends.get((place.topic, place.partition))
+        return max((end for end in (fetched, assigned) if end is not None), default=None)
+
     def verify_event_path(self, now: float, tp: Any) -> None:  # noqa: ANN401
         """Faust compares clocks of two kinds here and raises false alarms on idle partitions; lag is our metric."""
 

@@ -12,11 +12,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.codec import decode_event
-from schemas.credentials import Credential, CredentialReason, JwtCredential, Verified
-from schemas.events import Connect, Heartbeat, RoleChecked
+from schemas.credentials import (
+    Credential,
+    CredentialReason,
+    Ec2Credential,
+    JwtCredential,
+    StsRequest,
+    Verified,
+)
+from schemas.events import Connect, Heartbeat
 from schemas.identity import Identity
 from schemas.message import instant
 from services.identity.core.bundle import TrustBundle
+from services.identity.core.keys import Keys
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.given import GivenBundles, UnknownBundleError
 from services.processor.core.record import Appended
@@ -42,17 +50,31 @@ class Attestor:
             digest: _told(self._given.verify(digest, credential, claimed, at, event.session))
             for digest in self._digests
         }
-        token = JwtCredential(issuer=ISSUER, token=shortest(told).decode())
         body: dict[str, Any] = json.loads(record.value or b"")
-        body["proof"]["credential"] = Credential(jwt=token).model_dump(mode="json", exclude_none=True)
+        hidden = _hidden(shortest(told).decode(), role=credential.iam_role is not None)
+        body["proof"]["credential"] = hidden.model_dump(mode="json", exclude_none=True, by_alias=True)
         return body
+
+
+def _hidden(told: str, *, role: bool) -> Credential:
+    """Return a credential with outcomes in it; one that claimed a role still does, for that decides as well."""
+    if role:
+        return Credential(ec2=Ec2Credential(document=told), iam_role=StsRequest(url=ISSUER))
+    return Credential(jwt=JwtCredential(issuer=ISSUER, token=told))
+
+
+def _outcomes(shown: Credential) -> str:
+    if shown.jwt is not None and shown.jwt.issuer == ISSUER:
+        return shown.jwt.token
+    hidden = shown.ec2 is not None and shown.iam_role is not None and shown.iam_role.url == ISSUER
+    return shown.ec2.document if hidden and shown.ec2 is not None else "{}"
 
 
 class Attested:
     """Takes the outcomes of a redacted recording for what they say."""
 
     def __init__(self, bundles: GivenBundles) -> None:
-        """``bundles`` are those which roles are checked by: their signatures are not hidden."""
+        """``bundles`` are those whose keys judge what processors and operators signed: that is not hidden."""
         self._bundles = bundles
 
     def verify(
@@ -60,9 +82,8 @@ class Attested:
     ) -> Accepted | Refusal:
         """Return what it came to by the bundle of this digest. Raises UnknownBundleError where nobody knows."""
         del claimed, at, session  # as they were then
-        shown = credential.jwt
         try:
-            told = json.loads(shown.token if shown is not None and shown.issuer == ISSUER else "{}")[bundle]
+            told = json.loads(_outcomes(credential))[bundle]
             if "refused" in told:
                 return Refusal(CredentialReason(told["refused"]), told["message"])
             return Accepted(Identity.model_validate(told["identity"]), Verified.model_validate(told["verified"]))
@@ -72,9 +93,19 @@ class Attested:
                 "trust bundle that the log names: record it again, with that --bundle"
             ) from None
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
-        """Tell whether a processor that the bundle knows signed the outcome. Raises UnknownBundleError."""
-        return self._bundles.signed(bundle, checked)
+    def keys(self, bundle: str) -> Keys:
+        """Return whose word counts by the bundle of this digest; nobody's in particular, where it was not given.
+
+        The credentials it was not given for raise in ``verify``, so that no verdict comes of that.
+        """
+        try:
+            return self._bundles.keys(bundle)
+        except UnknownBundleError:
+            return Keys()
+
+    def vouched(self, keys: Sequence[str], statement: bytes, signature: str) -> bool:
+        """Tell whether one of the keys signed the statement."""
+        return self._bundles.vouched(keys, statement, signature)
 
 
 def _told(found: Accepted | Refusal) -> dict[str, Any]:

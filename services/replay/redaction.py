@@ -11,7 +11,9 @@ import json
 import re
 from typing import Any
 
-from schemas.codec import MAX_EVENT_BYTES
+from schemas.codec import MAX_EVENT_BYTES, decode_event
+from schemas.events import ControlEvent
+from schemas.names import CONTROL_KEY
 from services.processor.core.record import Appended
 from services.replay.attestation import Attestor
 from services.replay.chunks import Chunk
@@ -63,6 +65,8 @@ class Redactor:
         headers = tuple((self._words(name), self._header(name, value)) for name, value in headers_of(record))
         if record.value is None:
             return headed(record.offset, record.timestamp, record.key, None, headers) if headers else record
+        if record.key == CONTROL_KEY and _signed(record):
+            return record  # altered, it would not be what was signed; it is our own, and has no address of a machine
         event = self._attestor.attested(record)
         value = self._value(record.value) if event is None else shortest(self._event(event))
         return headed(record.offset, record.timestamp, record.key, value, headers)
@@ -76,12 +80,13 @@ class Redactor:
         """Hide everything but what stands in the credential's place."""
         shown = body["proof"].pop(_CREDENTIAL)
         rest: dict[str, Any] = self._walked(body)
-        told = json.loads(shown["jwt"]["token"])
+        place, name = (shown["jwt"], "token") if "jwt" in shown else (shown["ec2"], "document")
+        told = json.loads(place[name])
         for outcome in told.values():
             # Words may quote addresses; what was proved is compared with the identity that is left as it is.
             if "message" in outcome:
                 outcome["message"] = self._text(outcome["message"].encode()).decode()
-        shown["jwt"]["token"] = shortest(told).decode()
+        place[name] = shortest(told).decode()
         return {**rest, "proof": {_CREDENTIAL: shown, **rest["proof"]}}
 
     def _value(self, value: bytes) -> bytes:
@@ -145,3 +150,8 @@ def _spelled(body: Any) -> bytes:  # noqa: ANN401 - any JSON
         return shortest(body)
     except ValueError:
         return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _signed(record: Appended) -> bool:
+    event = decode_event(record.key, record.value)
+    return isinstance(event, ControlEvent) and bool(event.signature)

@@ -18,7 +18,7 @@ from tests.chaos.truth import Truth
 from tests.integration import evidence
 from tests.integration.processes import RULES
 from tests.integration.world import Seen
-from tests.support.oracle import Oracle, Prove, State, Verdicts
+from tests.support.oracle import Oracle, Prove, State, Verdicts, Vouch
 
 
 class Mark(NamedTuple):
@@ -54,18 +54,18 @@ class Judged(NamedTuple):
 class Account:
     """Follows ``muster.events`` and ``muster.workloads`` from their beginning, through every outage."""
 
-    def __init__(self, events: AIOKafkaConsumer, workloads: AIOKafkaConsumer, prove: Prove) -> None:
+    def __init__(self, events: AIOKafkaConsumer, workloads: AIOKafkaConsumer, prove: Prove, vouch: Vouch) -> None:
         self._readers = (events, workloads)
         partitions = [place.partition for place in events.assignment()]
-        self._oracle = Oracle(partitions, RULES, len(partitions), prove)
+        self._oracle = Oracle(partitions, RULES, len(partitions), prove, vouch)
         self.events = 0
         """Events of agents; what the processor appends is none."""
         self.told: list[tuple[bytes, Workload]] = []
 
     @classmethod
-    async def open(cls, settings: KafkaSettings, prove: Prove) -> "Account":
-        """Return an account of the topics, which are there; ``prove`` says what a credential proves."""
-        return cls(await reader(settings, topics.EVENTS), await reader(settings, topics.WORKLOADS), prove)
+    async def open(cls, settings: KafkaSettings, prove: Prove, vouch: Vouch) -> "Account":
+        """Return an account of the topics, which are there; ``prove`` and ``vouch`` are as the oracle takes them."""
+        return cls(await reader(settings, topics.EVENTS), await reader(settings, topics.WORKLOADS), prove, vouch)
 
     async def close(self) -> None:
         """Read no more."""

@@ -108,7 +108,7 @@ class Arena(World):
         await super().__aenter__()
         await topic_admin.apply(self.settings)
         await self._introduce_sink()
-        self.account = await Account.open(self.settings, self.proves)
+        self.account = await Account.open(self.settings, self.proves, self.vouches)
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -31,7 +31,7 @@ class Processes:
         self.ports: dict[str, int] = {}
         self.mint = Mint(folder / "mint")
         self.bundle = folder / "bundle.json"
-        self.mint.write_bundle(self.bundle)
+        self.mint.write_bundle(self.bundle, signed_control=True)
 
     def start(self, name: str, *arguments: str, **assigned: object) -> Child:
         """Start ``muster ARGUMENTS`` under a name of its own; ``assigned`` are settings, ``__`` for the dots."""
@@ -80,6 +80,7 @@ class Processes:
             rules__grace_windows=RULES.grace_windows,
             group__session_timeout_seconds=6,
             trust__bundle=self.bundle,
+            trust__key=self.mint.processor_key,
         )
 
     def sink(self) -> Child:

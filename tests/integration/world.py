@@ -14,9 +14,11 @@ from kubernetes.aio import client, config
 
 from schemas import resource, topics
 from schemas.credentials import Credential
+from schemas.events import ControlEvent
 from schemas.identity import Identity
 from schemas.message import instant
 from schemas.resource import WarSpec, WarStatus
+from services.identity.core.keys import vouched
 from services.identity.core.verdict import Accepted
 from services.identity.core.verifier import verify
 from services.runtime.config import KafkaSettings
@@ -66,7 +68,7 @@ class World(Processes):
         super().__init__(broker.bootstrap_servers, kubeconfig, folder)
         self.broker = broker
         self.settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
-        self._trusted = self.mint.bundle()
+        self._trusted = self.mint.bundle(signed_control=True)
         self._proven: dict[tuple[Credential, Identity], Identity | None] = {}
         mark = uuid.uuid4().hex[:6]
         self.namespaces = (f"bookinfo-{mark}", f"shop-{mark}")
@@ -119,7 +121,7 @@ class World(Processes):
 
     async def judged(self) -> Verdicts:
         """Return what the oracle says of ``muster.events`` as it is now."""
-        return oracle(await self.records(topics.EVENTS), RULES, prove=self.proves)
+        return oracle(await self.records(topics.EVENTS), RULES, prove=self.proves, vouch=self.vouches)
 
     def proves(self, credential: Credential, claimed: Identity, at_ms: int) -> Identity | None:
         """Return what a credential proves to those who trust this world's mint."""
@@ -128,6 +130,10 @@ class World(Processes):
             found = verify(self._trusted, credential, claimed, instant(at_ms), "")
             self._proven[known] = found.identity if isinstance(found, Accepted) else None
         return self._proven[known]
+
+    def vouches(self, event: ControlEvent, partition: int) -> bool:
+        """Tell whether the mint's processor signed a record."""
+        return vouched(self._trusted.processors, event.statement(partition), event.signature or "")
 
     async def wars(self) -> dict[bytes, War]:
         """Return the WorkloadAutoRegistrations of this world, by the key of their workload."""

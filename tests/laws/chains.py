@@ -1,25 +1,47 @@
 """Agents that prove who they are, for random logs: short chains, and a trust that reads a token's one word."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from schemas.credentials import Chain, Credential, CredentialReason, JwtCredential, Link, Proof, Verified
-from schemas.events import RoleChecked
+from schemas.credentials import (
+    Chain,
+    Credential,
+    CredentialReason,
+    Ec2Credential,
+    Link,
+    Proof,
+    StsRequest,
+    Verified,
+)
 from schemas.identity import Identity
+from services.identity.core.keys import Keys
 from services.identity.core.verdict import Accepted, Refusal
 
 BUNDLE = "sha256:" + "7" * 64
 LENGTH = 7
 
 
-class WordTrust:
-    """Accepts the token ``good``; what it proves differs from the claim where the name does not show it."""
+SIGNED = "sha256:" + "8" * 64
+"""The bundle that demands signed control records."""
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
-        """Take every outcome but one signed ``forged``."""
-        assert bundle
-        return checked.signature != "forged"
+
+def signature_by(key: str, statement: bytes) -> str:
+    """Return what stands for a signature here."""
+    return f"{key}:{sha256(statement).hexdigest()[:32]}"
+
+
+class WordTrust:
+    """Accepts the document ``good``; what it proves differs from the claim where the name does not show it."""
+
+    def keys(self, bundle: str) -> Keys | None:
+        """Know two bundles: by one of them every control record must be signed."""
+        return {BUNDLE: Keys(("owner",)), SIGNED: Keys(("owner",), ("ann",), control=True)}.get(bundle)
+
+    def vouched(self, keys: Sequence[str], statement: bytes, signature: str) -> bool:
+        """Read a signature that is the key's name and a sum of what was signed."""
+        return signature in {signature_by(key, statement) for key in keys}
 
     def verify(
         self,
@@ -29,7 +51,7 @@ class WordTrust:
         at: datetime,
         session: str,  # noqa: ARG002 - as the port has it
     ) -> Accepted | Refusal:
-        if credential.jwt is None or credential.jwt.token != "good" or claimed.aws is None:  # noqa: S105
+        if credential.ec2 is None or credential.ec2.document != "good" or claimed.aws is None:
             return Refusal(CredentialReason.BAD_SIGNATURE, "the word is not good")
         proven = Identity(aws=claimed.aws.model_copy(update={"region": "proven-1"}))
         return Accepted(proven, Verified(method="jwt", key="word", bundle=bundle, at=at))
@@ -70,6 +92,8 @@ class ChainOf:
         return self.links[-1].hex()
 
 
-def proof(chain: Chain, token: str, continues: tuple[Link, ...] = ()) -> Proof:
-    """Return what a session begins with."""
-    return Proof(credential=Credential(jwt=JwtCredential(issuer="w", token=token)), chain=chain, continues=continues)
+def proof(chain: Chain, word: str, continues: tuple[Link, ...] = (), *, role: bool = True) -> Proof:
+    """Return what a session begins with; ``role``: it claims one besides."""
+    asked = StsRequest(url="https://sts.us-east-2.amazonaws.com/") if role else None
+    shown = Credential(ec2=Ec2Credential(document=word), iam_role=asked)
+    return Proof(credential=shown, chain=chain, continues=continues)

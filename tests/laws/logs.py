@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from schemas.events import (
     AgentSoftware,
     Connect,
+    ControlEvent,
     Disconnect,
     Heartbeat,
     Introduction,
@@ -26,13 +27,16 @@ from schemas.names import CONTROL_KEY
 from services.processor.core.record import Effect, Record
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
-from tests.laws.chains import BUNDLE, LENGTH, ChainOf, WordTrust, proof
+from tests.laws.chains import BUNDLE, LENGTH, SIGNED, ChainOf, WordTrust, proof, signature_by
 
 RULES = Rules(window_ms=1000, missed_windows=2, grace_windows=3, brake_least=3, forget_windows=4)
 HASTY = Rules(window_ms=1000, missed_windows=1, grace_windows=1, brake_least=2, forget_windows=2)
 rules = st.sampled_from((RULES, HASTY))
-proofs = st.sampled_from(("none", "late", "first"))
-"""Whether agents prove who they are: never, or, from somewhere in the log or its beginning on, to good purpose."""
+proofs = st.sampled_from(("none", "late", "first", "signed"))
+"""Whether agents prove who they are: never, or, from somewhere in the log or its beginning on, to good purpose.
+
+``signed``: from the beginning on, and control records must be signed too.
+"""
 OWNER = str(uuid.UUID(int=1))
 
 
@@ -72,8 +76,11 @@ KINDS = (
     "resumed",
     "override",
     *("hold", "resume") * 2,
+    *("control copy", "forged tick", "forged resumed", "forged trusted", "forged override"),
     "garbage",
 )
+DENIED, CONFIRMED, ROLE_OF_THE_LAST, UNANSWERED, REPLAYED, FORGED = range(6)
+"""What is said of a role, by ``back``."""
 _SCOPES = (None, "bookinfo/ratings", "bookinfo/ratings", None, "bookinfo/ratings", "bookinfo/reviews")
 
 _step = st.builds(
@@ -92,11 +99,17 @@ def _all(kind: str, but: int) -> list[Step]:
 
 # Singles alone would hardly ever brake a partition or outlive a grace: these make whole fleets act together.
 _life = st.lists(
-    st.sampled_from(("heartbeat", "heartbeat", "renew", "forged", "introduce", "role", "tick")), max_size=12
+    st.sampled_from(
+        ("heartbeat", "heartbeat", "renew", "forged", "introduce", "role", "heir", "unanswered", "denied", "tick")
+    ),
+    max_size=12,
 )
+_OF_ROLES = {"role": CONFIRMED, "unanswered": UNANSWERED, "denied": DENIED}
 _scene = st.one_of(
     st.builds(
-        lambda who, life: [Step(kind, who, 1 if kind == "role" else 0, 1000) for kind in ("heir", *life)],
+        lambda who, life: [
+            Step("role" if kind in _OF_ROLES else kind, who, _OF_ROLES.get(kind, 0), 1000) for kind in ("heir", *life)
+        ],
         st.integers(0, 4),
         _life,
     ),
@@ -119,6 +132,8 @@ class Agents:
     minted: int = 100
     proven: bool = False
     """Whether they prove who they are; else they are as agents were before version 0.2."""
+    signed: bool = False
+    """Whether the bundle demands signed control records; else whoever writes one is believed."""
     chains: dict[str, ChainOf] = field(default_factory=dict)
     roll: Roll = field(default_factory=lambda: Roll(0, RULES, trust=WordTrust()))
     effects: list[tuple[Effect, ...]] = field(default_factory=list)
@@ -143,31 +158,55 @@ class Agents:
             behind = len(self.records) - 1 - step.back
             found = self.records[behind] if behind >= 0 else None
             return (found.key, found.value or b"") if found and found.key != CONTROL_KEY else None
+        if step.kind == "control copy":
+            said = [one for one in self.records if one.key == CONTROL_KEY] if self.signed else []
+            return (CONTROL_KEY, said[max(0, len(said) - 1 - step.back)].value or b"") if said else None
+        if step.kind.startswith("forged ") and not self.signed:
+            return None
         if step.kind == "trusted" and not self.proven:
             return None
         if step.kind == "garbage":
             return b"a/b/c", b"\xff\x00{"
-        control = {
+        control: dict[str, ControlEvent] = {
             "tick": Tick(window=self.roll.window, owner=OWNER),
             "wrong tick": Tick(window=self.roll.window + step.back + 1, owner=OWNER),
             "resumed": Resumed(owner=OWNER),
-            "trusted": Trusted(bundle=BUNDLE, owner=OWNER),
+            "trusted": Trusted(bundle=SIGNED if self.signed else BUNDLE, owner=OWNER),
             "role": self._role(step),
             "override": Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage"),
             "hold": Override(action=OverrideAction.HOLD_REMOVALS, who="ann", why="move", scope=_SCOPES[step.back]),
             "resume": Override(action=OverrideAction.RESUME_REMOVALS, who="bob", why="done", scope=_SCOPES[step.back]),
-        }.get(step.kind)
-        return (CONTROL_KEY, control.to_json()) if control else self._agent(step)
+            "forged tick": Tick(window=self.roll.window, owner=OWNER),
+            "forged resumed": Resumed(owner=OWNER),
+            "forged trusted": Trusted(bundle=BUNDLE, owner=OWNER),
+            "forged override": Override(action=OverrideAction.HOLD_REMOVALS, who="mallory", why="so"),
+        }
+        event = control.get(step.kind)
+        return (CONTROL_KEY, self._signed(event, step).to_json()) if event else self._agent(step)
+
+    def _signed(self, event: ControlEvent, step: Step) -> ControlEvent:
+        """Sign a record as the log demands it: with the key of whoever says such things, or of somebody else."""
+        if not self.signed and not isinstance(event, RoleChecked):
+            return event
+        if isinstance(event, Resumed | Trusted | Override):
+            # Whoever takes breath for 600 ms began to write it long ago.
+            event = event.model_copy(update={"after": 0 if step.pause == 600 else len(self.records)})
+        forged = step.kind.startswith("forged ") or (step.kind == "role" and step.back == FORGED)
+        by = "agent" if forged else "ann" if isinstance(event, Override) else "owner"
+        return event.model_copy(update={"signature": signature_by(by, event.statement(0))})
 
     def _role(self, step: Step) -> RoleChecked:
         sessions = self.sessions.get(step.workload) or [OWNER]
-        session = sessions[max(0, len(sessions) - 1 - step.back // 2)]
+        session = sessions[max(0, len(sessions) - (2 if step.back == ROLE_OF_THE_LAST else 1))]
+        key = introduction(step.workload).key.to_bytes()
+        row = self.roll.rows.get(key)
         return RoleChecked(
-            workload=introduction(step.workload).key.to_bytes().decode(),
+            workload=key.decode(),
             session=session,
             account="123456789012",
-            role="web" if step.back else None,
-            signature="forged" if step.back > 4 else "",
+            role=None if step.back in {DENIED, UNANSWERED} else "web",
+            answered=step.back != UNANSWERED,
+            asked=len(self.records) - 1 if row is not None and step.back != REPLAYED else 0,
             owner=OWNER,
         )
 
@@ -203,7 +242,8 @@ class Agents:
             tails = (self.chains[before].tail,) if heir and before is not None else ()
             token = "bad" if step.kind == "bad credential" else "good"
             commitment = chain.commit(event.seq) if not chain.links else chain.rest(event.seq)
-            return event.model_copy(update={"proof": proof(commitment, token, tails)})
+            claims = step.kind != "connect"
+            return event.model_copy(update={"proof": proof(commitment, token, tails, role=claims)})
         if not chain.links:
             return event
         link = chain.link(event.seq) if step.kind != "forged" else "11" * 32
@@ -217,8 +257,8 @@ class Agents:
 
 def written(script: list[Step], rules: Rules = RULES, proofs: str = "none") -> Agents:
     """Return the log that these steps make, folded once from zero."""
-    agents = Agents(roll=Roll(0, rules, trust=WordTrust()), proven=proofs != "none")
-    if proofs == "first":
+    agents = Agents(roll=Roll(0, rules, trust=WordTrust()), proven=proofs != "none", signed=proofs == "signed")
+    if proofs in {"first", "signed"}:
         agents.write(Step("trusted", 0, 0, 0))
     for step in script:
         agents.write(step)
@@ -240,5 +280,7 @@ def picture(roll: Roll) -> dict[str, object]:
         "void": roll.void,
         "overridden": roll.overridden,
         "trusted": roll.trusted,
+        "keys": roll.keys,
+        "obeyed": roll.obeyed,
         "held": roll.held,
     }

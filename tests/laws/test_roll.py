@@ -7,7 +7,7 @@ from schemas.codec import Rejection, decode_event, decode_workload
 from schemas.events import Connect, Disconnect, Heartbeat, Resumed, Tick
 from schemas.names import CONTROL_KEY
 from schemas.workloads import Presence, Workload
-from services.processor.core.record import Effect, Emit, Record, Store
+from services.processor.core.record import Effect, Emit, Record, Reject, Store
 from services.processor.core.roll import Roll
 from services.processor.core.rules import Rules
 from tests.laws.chains import WordTrust
@@ -250,3 +250,26 @@ def test_a_goodbye_is_the_last_word_of_its_session(script: list[Step]) -> None:
         assert not [effect for effect in agents.effects[-1] if isinstance(effect, Emit)]
     assert agents.roll.rows[who.key.to_bytes()].closed
     assert OWNER not in agents.roll.rows[who.key.to_bytes()].superseded
+
+
+FORGED = ("forged tick", "forged resumed", "forged trusted", "forged override")
+
+
+@given(steps, st.lists(st.sampled_from(FORGED), max_size=4), rules)
+@LAW
+def test_what_nobody_signed_and_what_was_said_before_changes_nothing(
+    script: list[Step], forgeries: list[str], by: Rules
+) -> None:
+    """Who may write to the topic writes control records of his own, and every one that ever stood there again."""
+    agents = written(script, by, "signed")
+    before = picture(agents.roll)
+    for kind in forgeries:
+        agents.write(Step(kind, 0, 0, 1000))
+        assert [effect.reason for effect in agents.effects[-1] if isinstance(effect, Reject)] == ["ForgedControl"]
+    for record in list(agents.records):
+        event = decode_event(record.key, record.value)
+        # A tick names its window: one that came too soon for it may still close it, which is what it says.
+        if record.key == CONTROL_KEY and not (isinstance(event, Tick) and event.window >= agents.roll.window):
+            agents.now += 1000
+            agents.append(record.key, record.value or b"")
+    assert picture(agents.roll) == before

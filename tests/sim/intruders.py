@@ -5,18 +5,87 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
+from schemas.codec import decode_event
 from schemas.credentials import Chain, Proof
-from schemas.events import AgentEvent, Connect, Disconnect, Heartbeat, Introduction
+from schemas.events import (
+    AgentEvent,
+    Connect,
+    Control,
+    Disconnect,
+    Heartbeat,
+    Introduction,
+    Override,
+    OverrideAction,
+    Resumed,
+    RoleChecked,
+    Tick,
+    Trusted,
+)
+from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
 from services.agent.core.chain import LINK_BYTES, HashChain
-from tests.sim.agents import OTHER_ACCOUNT, Agent, introduction
-from tests.sim.log import Log, NotAnsweredError
-from tests.sim.trust import credential
+from tests.sim.agents import ACCOUNT, OTHER_ACCOUNT, Agent, introduction
+from tests.sim.faults import STORM_MS
+from tests.sim.log import Log, NotAnsweredError, Rec
+from tests.sim.trust import BUNDLE, credential, signed
 
 LIAR, STRANGER = 7, 8
 """Workloads that the world has beside its own: their numbers."""
 FEWEST = 32
 """Links of a chain that is made for one record."""
+NOBODY = "00000000-0000-4000-8000-00000000dead"
+
+
+class Usurper:
+    """Somebody who may write heartbeats, and writes what only owners and operators may say: of his own, and copies."""
+
+    def __init__(self, log: Log, seed: int, forged: set[tuple[int, int]]) -> None:
+        self.log, self.forged = log, forged
+        self.rng = Random(f"usurper's/{seed}")
+        self.until_ms = log.now() + STORM_MS
+
+    def step(self) -> None:
+        """Speak about three times a second, as long as there are faults."""
+        if self.log.up and self.log.now() < self.until_ms and self.rng.random() < 0.15:
+            self._speak(self.rng.randrange(self.log.count))
+
+    def _speak(self, partition: int) -> None:
+        part = self.log.part(EVENTS, partition)
+        control = [record for record in part.records if record.key == CONTROL_KEY]
+        value = self.rng.choice(control).value if control and self.rng.random() < 0.4 else self._own(partition, control)
+        self.forged.add((partition, part.end))
+        with suppress(NotAnsweredError):
+            self.log.append(EVENTS, partition, CONTROL_KEY, value)
+
+    def _own(self, partition: int, control: list[Rec]) -> bytes:
+        """Return a record as an owner or an operator would write it, signed by nobody that counts."""
+        end = self.log.part(EVENTS, partition).end
+        ticks = [tick for one in control if isinstance(tick := decode_event(one.key, one.value), Tick)]
+        event: Control = self.rng.choice(
+            (
+                Tick(window=ticks[-1].window + 1 if ticks else 0, owner=NOBODY),
+                Resumed(owner=NOBODY, after=end),
+                Trusted(bundle="sha256:garbage", owner=NOBODY, after=end),
+                Trusted(bundle=BUNDLE, owner=NOBODY, after=end),
+                Override(action=OverrideAction.RELEASE_BRAKE, who="mallory", why="so", after=end),
+                Override(action=OverrideAction.HOLD_REMOVALS, who="mallory", why="so", after=end),
+                *self._roles(partition),
+            )
+        )
+        if self.rng.random() < 0.5:
+            return event.to_json()
+        return signed("mallory", event, partition).to_json()
+
+    def _roles(self, partition: int) -> list[RoleChecked]:
+        """Return what would give whoever connected last a role that nobody confirmed."""
+        for record in reversed(self.log.part(EVENTS, partition).records):
+            event = decode_event(record.key, record.value)
+            if isinstance(event, Connect) and record.key is not None:
+                told = RoleChecked(
+                    workload=record.key.decode(), session=event.session, owner=NOBODY, asked=record.offset
+                )
+                return [told.model_copy(update={"account": ACCOUNT, "role": "admin"})]
+        return []
 
 
 class Intruders:
@@ -32,6 +101,7 @@ class Intruders:
         """They prove who they are, and nobody allows them."""
         self.forged: set[tuple[int, int]] = set()
         """Partition and offset of every record by somebody who has neither a credential nor the links of a session."""
+        self.usurper = Usurper(log, seed, self.forged) if Random(f"usurper/{seed}").random() < 0.4 else None
         if self.rng.random() < 0.3:
             self.liars.append(Agent(log, LIAR, Random(f"liar/{seed}"), shows=introduction(0, "v1").identity))
         if self.rng.random() < 0.3:
@@ -45,6 +115,8 @@ class Intruders:
     def step(self) -> None:
         for machine in self.machines:
             machine.step()
+        if self.usurper is not None:
+            self.usurper.step()
 
     def clone(self, one: Agent) -> Agent:
         """Start a machine that shows the credential of another, and has none of its secrets."""

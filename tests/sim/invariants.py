@@ -125,12 +125,12 @@ def _deserved(world: World, key: bytes, state: Workload) -> None:
     since = verdict.timestamp - windows * HALF_MS
     for record in reversed(records[: state.revision]):
         event = decode_event(record.key, record.value)
-        if isinstance(event, Resumed) and record.timestamp > verdict.timestamp - HALF_MS:
+        forged = (state.partition, record.offset) in world.intruders.forged
+        if isinstance(event, Resumed) and not forged and record.timestamp > verdict.timestamp - HALF_MS:
             raise Broken(f"void window: {name_of(key)} became {state.presence} at offset {state.revision}")
         if record.timestamp <= since:
             break
         ours = isinstance(event, Heartbeat | Connect) and record.key == key and event.session == state.session
-        forged = (state.partition, record.offset) in world.intruders.forged
         news = ours and not forged and not _over(state)
         if news and _first_of_its_seq(world, state.partition, record.offset, event, key):
             said = verdict.timestamp - record.timestamp

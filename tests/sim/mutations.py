@@ -13,7 +13,7 @@ from services.agent.core import moves
 from services.agent.core import session as agent_session
 from services.identity.core.verdict import Accepted, Refusal
 from services.processor.changelog import Changelog
-from services.processor.core import doubt, joining, roll, session, verdict
+from services.processor.core import control, doubt, joining, roll, session, verdict
 from services.processor.core.attendance import Attendance
 from services.processor.core.chains import Chains
 from services.processor.core.rows import PartitionRow
@@ -212,6 +212,16 @@ def credential_unchecked(patch: Patch) -> None:
     patch.setattr(joining, "judge", judge)
 
 
+def control_unsigned(patch: Patch) -> None:
+    """Whoever may write heartbeats tells the time, voids windows, and gives orders."""
+    patch.setattr(control, "admitted", lambda *_: True)
+
+
+def control_said_again(patch: Patch) -> None:
+    """What an owner or an operator signed counts each time that somebody writes it."""
+    patch.setattr(control, "_first", lambda *_: True)
+
+
 def policy_ignored(patch: Patch) -> None:
     """The sink admits everybody into a group that exists."""
 
@@ -254,6 +264,8 @@ MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     links_unchecked,
     living_session_superseded,
     credential_unchecked,
+    control_unsigned,
+    control_said_again,
     policy_ignored,
     nobody_expelled,
     place_not_won_back,

@@ -10,11 +10,11 @@ from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS, PRESENCE_CHANGELOG, WORKLOADS
 from services.processor.changelog import Changelog, revision_of
 from services.processor.chunk import Chunk
-from services.processor.core.pacer import Append, AppendResumed, AppendTick, AppendTrusted, Pacer
+from services.processor.core.pacer import Append, AppendResumed, AppendTick, AppendTrusted, Pacer, Seen
 from services.processor.core.rules import Rules
 from services.processor.ownership import Ownership
 from tests.sim.log import Log, NotAnsweredError, Sender, Task, turn
-from tests.sim.trust import BUNDLE, NameTrust
+from tests.sim.trust import BUNDLE, OWNER, NameTrust, signed
 
 RULES = Rules(window_ms=1000, missed_windows=3, grace_windows=4, brake_least=2, forget_windows=1000)
 SESSION_TIMEOUT_MS = 1_000
@@ -30,12 +30,12 @@ def _drop(*_: object) -> dict[str, object]:
 QUIET = structlog.wrap_logger(structlog.ReturnLogger(), processors=[_drop])
 
 
-def _event(due: Append, owner: str) -> Trusted | Resumed | Tick:
+def _event(due: Append, owner: str, end: int) -> Trusted | Resumed | Tick:
     match due:
         case AppendTrusted(bundle):
-            return Trusted(bundle=bundle, owner=owner)
+            return Trusted(bundle=bundle, owner=owner, after=end)
         case AppendResumed():
-            return Resumed(owner=owner)
+            return Resumed(owner=owner, after=end)
         case AppendTick(window):
             return Tick(window=window, owner=owner)
 
@@ -243,14 +243,16 @@ class Processor:
         now = self.log.now()
         for partition, owned in self.ownership.owned.items():
             pacer = self.pacers[partition]
-            due = pacer.due(now, owned.roll.window, owned.roll.position, BUNDLE)
+            roll = owned.roll
+            due = pacer.due(now, Seen(roll.window, roll.position, roll.resumed, roll.named), BUNDLE)
             if due is None:
                 continue
             if not self._sends():
                 pacer.failed(now)
                 continue
             owner = f"00000000-0000-4000-8000-{self.number:012d}"
-            offset = self._append(partition, _event(due, owner).to_json())
+            event = _event(due, owner, self.log.part(EVENTS, partition).end)
+            offset = self._append(partition, signed(OWNER, event, partition).to_json())
             if offset is None:
                 pacer.failed(now)
             else:

@@ -12,7 +12,7 @@ from services.sink.ports import Kind
 from tests.sim.agents import Agent
 from tests.sim.invariants import Told, name_of
 from tests.sim.processors import RULES
-from tests.sim.trust import prove
+from tests.sim.trust import prove, vouch
 from tests.sim.users import NAMESPACE
 from tests.sim.world import World
 from tests.support.oracle import OracleRules, Verdicts, oracle
@@ -39,7 +39,7 @@ def _health(name: str, entry: Manifest | None, presence: Presence | None, *, dou
 def settled(world: World, told: Told) -> Iterator[str]:
     """Yield what is wrong once everything had time to settle."""
     records = {p: world.log.part(EVENTS, p).records for p in range(world.log.count)}
-    said = oracle(records, ORACLE, world.log.count, prove)
+    said = oracle(records, ORACLE, world.log.count, prove, vouch)
     yield from _as_the_oracle(told, said)
     for agent in world.agents:
         yield from _about(world, agent, said)

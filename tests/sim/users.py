@@ -15,6 +15,7 @@ from services.sink.ports import Kind
 from tests.sim.agents import Agent
 from tests.sim.log import Log, NotAnsweredError, at_once
 from tests.sim.sinks import Kubernetes
+from tests.sim.trust import OPERATOR, signed
 from tests.support.policies import policy
 
 NAMESPACE, GROUP, POLICY = "bookinfo", "ratings", "machines"
@@ -108,7 +109,8 @@ class Users:
 
     def release(self) -> None:
         """Release the brake of every partition."""
-        order = Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage").to_json()
+        order = Override(action=OverrideAction.RELEASE_BRAKE, who="ann", why="known outage")
         for partition in range(self.log.count):
+            told = signed(OPERATOR, order.model_copy(update={"after": self.log.part(EVENTS, partition).end}), partition)
             with suppress(NotAnsweredError):
-                self.log.append(EVENTS, partition, CONTROL_KEY, order)
+                self.log.append(EVENTS, partition, CONTROL_KEY, told.to_json())

@@ -15,6 +15,7 @@ from schemas.codec import Rejection, decode_event
 from schemas.credentials import Credential
 from schemas.events import (
     Connect,
+    ControlEvent,
     Disconnect,
     Event,
     Heartbeat,
@@ -72,6 +73,12 @@ Prove = Callable[[Credential, Identity, int], Identity | None]
 """What a credential proves at a broker time (milliseconds), given what it claims; None where it proves nothing."""
 
 
+Vouch = Callable[[ControlEvent, int], bool]
+"""Whether a record of a partition is signed by whoever may say what it says."""
+COPIES_KNOWN = 8
+"""For so many windows a signed record may be on its way."""
+
+
 def _nobody(_credential: Credential, _claimed: Identity, _at: int) -> Identity | None:
     raise AssertionError("this log verifies identities: tell the oracle how")
 
@@ -96,6 +103,16 @@ class _Chain(NamedTuple):
     def has(self, link: str | None, seq: int) -> bool:
         return link is not None and 0 < seq - self.seq < self.length and _hashed(link, seq - self.seq) == self.anchor
 
+    def ended_by(self, tails: Iterable[str]) -> bool:
+        return any(_hashed(tail, self.length) == self.anchor for tail in tails)
+
+
+def _with_role(who: Identity, role: str | None) -> Identity:
+    aws = who.aws
+    if aws is None or aws.ec2 is None:
+        return who
+    return Identity(aws=aws.model_copy(update={"ec2": aws.ec2.model_copy(update={"iam_role": role})}))
+
 
 def _hashed(link: str, times: int) -> str:
     for _ in range(times):
@@ -119,6 +136,10 @@ class _Workload:
     given_up: bool = False
     """An operator released a brake while it was absent: its silence is its own."""
     chain: "_Chain | None" = None
+    began: int = -1
+    """Where the session began."""
+    answered: int = -1
+    """Which claim of a role STS answered last."""
 
     def expected(self) -> bool:
         return self.state is not None and self.state.presence in {Presence.CONNECTED, Presence.UNKNOWN}
@@ -139,8 +160,13 @@ class _Workload:
 
 
 class _Partition:
-    def __init__(self, number: int, partitions: int, rules: OracleRules, prove: Prove) -> None:
+    def __init__(self, number: int, partitions: int, rules: OracleRules, prove: Prove, vouch: Vouch | None) -> None:
         self.prove, self.trusting = prove, False
+        self.vouch = vouch
+        self.said: set[bytes] = set()
+        """All that was signed and counted."""
+        self.ticked: list[int] = []
+        """Where windows were closed under signatures."""
         self.number, self.partitions, self.rules = number, partitions, rules
         self.workloads: dict[bytes, _Workload] = {}
         self.transitions: list[Transition] = []
@@ -163,7 +189,25 @@ class _Partition:
         if isinstance(event, Rejection) or (introduction is not None and self._misplaced(introduction)):
             self.rejected.append(entry.offset)
             return
+        if self.vouch is not None and isinstance(event, ControlEvent) and not self._spoken(event, entry, self.vouch):
+            return
         self._apply(event, entry)
+
+    def _spoken(self, event: ControlEvent, entry: Entry, vouch: Vouch) -> bool:
+        """Whether a record is the word of who may say it, said once, and not long ago."""
+        if not self.trusting and not isinstance(event, Trusted):
+            return not isinstance(event, RoleChecked)
+        lasting = isinstance(event, Resumed | Trusted | Override)
+        after = event.after if isinstance(event, Resumed | Trusted | Override) else 0
+        if not vouch(event, self.number) or after is None or after > entry.offset:
+            self.rejected.append(entry.offset)
+            return False
+        statement = event.statement(self.number)
+        unseen = len(self.ticked) - sum(tick < after for tick in self.ticked)
+        if lasting and (statement in self.said or unseen >= COPIES_KNOWN):
+            return False
+        self.said.add(statement)
+        return True
 
     def _apply(self, event: Event, entry: Entry) -> None:
         match event:
@@ -208,11 +252,13 @@ class _Partition:
             if proven is None or (new_session and self._taken(workload, event)):
                 self.rejected.append(entry.offset)
                 return
-            told = told.model_copy(update={"identity": proven})
+            role = self._role_kept(workload, event) if new_session else None
+            told = told.model_copy(update={"identity": _with_role(proven, role) if role is not None else proven})
         elif old is not None and old.verified and not new_session:
             told = told.model_copy(update={"identity": old.workload.identity})
-        if new_session and old is not None:
-            workload.over.add(old.session)
+        if new_session:
+            workload.began, workload.answered = entry.offset, -1
+            workload.over |= {old.session} if old is not None else set()
         self._commit(workload, event, beginning=proving)
         workload.highest[event.session] = event.seq
         workload.missed = 0
@@ -232,16 +278,33 @@ class _Partition:
     def _role(self, checked: RoleChecked, entry: Entry) -> None:
         workload = self.workloads.get(checked.workload.encode())
         state = workload.state if workload is not None else None
-        if workload is None or state is None or not self.trusting or checked.signature == "forged":
+        if workload is None or state is None or not self.trusting or checked.signature.startswith("agent"):
             return
         aws = state.workload.identity.aws
-        if state.presence is not Presence.CONNECTED or state.session != checked.session or checked.role is None:
+        if state.presence is not Presence.CONNECTED or state.session != checked.session:
             return
-        if aws is None or aws.ec2 is None or aws.account != checked.account or aws.ec2.iam_role == checked.role:
+        if aws is None or aws.ec2 is None or checked.asked is None:
             return
-        proven = Identity(aws=aws.model_copy(update={"ec2": aws.ec2.model_copy(update={"iam_role": checked.role})}))
-        told = state.workload.model_copy(update={"identity": proven})
+        if not workload.began <= checked.asked or checked.asked <= workload.answered:
+            return
+        role = checked.role if aws.account == checked.account else None
+        if role is None and not checked.answered:
+            return
+        workload.answered = checked.asked
+        if aws.ec2.iam_role == role:
+            return
+        told = state.workload.model_copy(update={"identity": _with_role(state.workload.identity, role)})
         self._become(workload, state._replace(workload=told, revision=entry.offset, window=self.window))
+
+    def _role_kept(self, workload: _Workload, event: Connect | Heartbeat) -> str | None:
+        """Return the role of the session which this one goes on with, on the same machine."""
+        old, chain = workload.state, workload.chain
+        if old is None or not old.verified or old.presence is Presence.REMOVED or chain is None or event.proof is None:
+            return None
+        if event.proof.credential.iam_role is None or not chain.ended_by(event.proof.continues):
+            return None
+        aws = old.workload.identity.aws
+        return aws.ec2.iam_role if aws is not None and aws.ec2 is not None else None
 
     def _linked(self, workload: _Workload, event: Connect | Heartbeat) -> bool:
         chain = workload.chain
@@ -261,7 +324,7 @@ class _Partition:
         chain = workload.chain
         if not workload.expected() or chain is None or event.proof is None:
             return False
-        return not any(_hashed(tail, chain.length) == chain.anchor for tail in event.proof.continues)
+        return not chain.ended_by(event.proof.continues)
 
     def _commit(self, workload: _Workload, event: Connect | Heartbeat, *, beginning: bool) -> None:
         new_session = workload.state is None or workload.state.session != event.session
@@ -301,6 +364,8 @@ class _Partition:
         if not self.void:
             self._call_the_roll(entry)
         self.window += 1
+        if self.vouch is not None and self.trusting:
+            self.ticked.append(entry.offset)
         self.last_tick_ms = entry.timestamp
         self.void = False
         self.present = set()
@@ -422,8 +487,16 @@ class Verdicts(NamedTuple):
 class Oracle:
     """Folds whole partitions from offset 0, as their records come."""
 
-    def __init__(self, partitions: Iterable[int], rules: OracleRules, count: int, prove: Prove = _nobody) -> None:
-        self._rolls = {number: _Partition(number, count, rules, prove) for number in partitions}
+    def __init__(
+        self,
+        partitions: Iterable[int],
+        rules: OracleRules,
+        count: int,
+        prove: Prove = _nobody,
+        vouch: Vouch | None = None,
+    ) -> None:
+        """``vouch``: the bundles of this log demand that control records are signed."""
+        self._rolls = {number: _Partition(number, count, rules, prove, vouch) for number in partitions}
 
     def fold(self, partition: int, entries: Iterable[Entry]) -> None:
         """Fold what comes next in a partition."""
@@ -443,10 +516,14 @@ class Oracle:
 
 
 def oracle(
-    records: Mapping[int, Iterable[Entry]], rules: OracleRules, partitions: int | None = None, prove: Prove = _nobody
+    records: Mapping[int, Iterable[Entry]],
+    rules: OracleRules,
+    partitions: int | None = None,
+    prove: Prove = _nobody,
+    vouch: Vouch | None = None,
 ) -> Verdicts:
     """Fold whole partitions, from offset 0; ``partitions`` is the topic's count where not all are given."""
-    judge = Oracle(records, rules, partitions or len(records), prove)
+    judge = Oracle(records, rules, partitions or len(records), prove, vouch)
     for number, entries in records.items():
         judge.fold(number, entries)
     return judge.verdicts()

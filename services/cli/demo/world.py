@@ -74,7 +74,7 @@ class World:
         self.kubeconfig: Path | None = None
         self.mint = Mint(stack.folder.absolute() / "mint")
         self.bundle = self.mint.folder / "trust.json"
-        self.mint.write_bundle(self.bundle)
+        self.mint.write_bundle(self.bundle, signed_control=True)
 
     async def kafka(self, tell: Callable[[str], None]) -> None:
         """Wait for Kafka and create the topics; ``tell`` is told how far it is."""
@@ -99,7 +99,8 @@ class World:
         """Start the processor, with windows of a second and the mint's trust bundle."""
         rules = {"window_ms": WINDOW_MS, "missed_windows": MISSED_WINDOWS, "grace_windows": GRACE_WINDOWS}
         settings = [f"--set=rules.{key}={value}" for key, value in rules.items()]
-        await self._program("processor", ["processor", f"--set=trust.bundle={self.bundle}", *settings])
+        trust = [f"--set=trust.bundle={self.bundle}", f"--set=trust.key={self.mint.processor_key}"]
+        await self._program("processor", ["processor", *trust, *settings])
 
     async def trusting(self) -> None:
         """Wait until every partition names the trust bundle: who connects before that is verified only later."""

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from services.identity.core.keys import Keys
+
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Those which only the owner of a private key can use: never ``none``, never a shared secret."""
 
@@ -105,13 +107,27 @@ class TrustBundle(_Part):
     certificates: tuple[Certificate, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     processors: tuple[str, ...] = ()
-    """Ed25519 public keys, in base64, of the processors which tell what STS said."""
+    """Ed25519 public keys, in base64, of the processors: they tell the time, what STS said, and which bundle holds."""
+    operators: tuple[str, ...] = ()
+    """The same of those who may give orders (``muster override``); none: the processors' keys do."""
+    signed_control: bool = False
+    """Whether what speaks for processors and operators must be signed (ADR 0014); a folder's bundle that lists
+    processors has it so unless it says otherwise."""
 
     @cached_property
     def digest(self) -> str:
         """Return ``sha256:`` and the hash of the canonical form: keys sorted, no spaces, without what is not said."""
-        canonical = json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
+        told = self.model_dump(mode="json", exclude_none=True)
+        for added in ("operators", "signed_control"):  # a bundle of before there were these is still called the same
+            if not told[added]:
+                del told[added]
+        canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def keys(self) -> Keys:
+        """Return whose word counts in the log."""
+        return Keys(self.processors, self.operators, self.signed_control)
 
     def issuer(self, name: str) -> Issuer | None:
         """Return the issuer of this short name."""

@@ -10,6 +10,7 @@ from schemas.codec import Rejection
 from schemas.message import instant
 from schemas.rejected import Rejected, RejectReason
 from schemas.topics import EVENTS
+from services.identity.core.keys import Keys
 from services.processor.core.attendance import Attendance
 from services.processor.core.chains import Chains
 from services.processor.core.record import Appended, Effect, Emit, Reject, Store
@@ -52,6 +53,14 @@ class Book:
         self.chains = Chains()
         self.trusted: str | None = None
         """Digest of the trust bundle which the log names here."""
+        self.keys = Keys()
+        """Whose word counts here, by the bundle that the log names."""
+        self.named: str | None = None
+        """Digest of the bundle that was named last, whether it came into force or not."""
+        self.obeyed: dict[str, int] = {}
+        """What was signed and counted of late: a hash of what was said, and where its writer saw the log's end."""
+        self.resumed = -1
+        """Offset of the newest record by which a new owner began; as far as this object has seen."""
         self.void = False
         self.overridden = False
         self.held: dict[str, Hold] = {}

@@ -63,7 +63,7 @@ def prove(book: Book, record: Appended, event: Connect | Heartbeat, effects: lis
         seated=None,
     )
     book.change(key, changed, effects)
-    roles.ask(book, key, event, effects)
+    roles.ask(book, record, event, effects)
 
 
 def _join(
@@ -89,9 +89,10 @@ def _join(
         return
     was_connected = before is not None and before.presence is Presence.CONNECTED
     kept = book.rules.superseded_kept
+    told = roles.inherited(before, event.proof, workload)
     row = WorkloadRow(
         partition=book.state.partition,
-        workload=pack(workload.to_json()),
+        workload=pack((told or workload).to_json()),
         session=event.session,
         seq=event.seq,
         presence=Presence.CONNECTED,
@@ -103,12 +104,14 @@ def _join(
         superseded=(*before.superseded, before.session)[-kept:] if before is not None else (),
         verified=verified,
         chain=chain,
+        began=record.offset,
+        inherited=told is not None,
         key=key if before is None else before.key,
     )
     book.seat(row.key, event.seq)
     book.chains.forget(key)
     book.change(key, row, effects)
-    roles.ask(book, key, event, effects)
+    roles.ask(book, record, event, effects)
 
 
 def _proven(
@@ -133,6 +136,4 @@ def _proven(
 def _may_supersede(before: WorkloadRow, proof: Proof | None) -> bool:
     """Tell whether a proven newcomer may take a row's place: where somebody lives there, only as its heir."""
     living = before.presence in {Presence.CONNECTED, Presence.UNKNOWN}
-    if not living or before.chain is None:
-        return True
-    return proof is not None and any(before.chain.ends(tail) for tail in proof.continues)
+    return not living or before.chain is None or before.continued_by(proof)

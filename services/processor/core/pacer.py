@@ -1,6 +1,7 @@
 """When the owner of a partition appends what, so that time passes there: ``Resumed`` first, then a tick per window.
 
-Before all that, and whenever it changes, it names the trust bundle by which it verifies (ADR 0010).
+Before all that, and whenever it changes or the log names another one, it names the trust bundle by which it verifies
+(ADR 0010). What it appended may not count, where it is signed (ADR 0014): it looks, and says it again.
 
 Time is handed in as a value and only paces; what a tick does is decided by the log alone (DESIGN.md, rule 2).
 """
@@ -28,6 +29,17 @@ class AppendTick(NamedTuple):
 Append = AppendTrusted | AppendResumed | AppendTick
 
 
+class Seen(NamedTuple):
+    """What the roll has folded so far."""
+
+    window: int
+    position: int
+    resumed: int = -1
+    """Offset of the newest takeover that counted."""
+    named: str | None = None
+    """Digest of the trust bundle that was named last."""
+
+
 @dataclass(slots=True)
 class Pacer:
     """What one owner appended to one partition; at most one record of it is under way at any time.
@@ -37,30 +49,43 @@ class Pacer:
     """
 
     window_ms: int
-    trusted: str | None = None
-    """Digest of the trust bundle it named last."""
+    trusted: tuple[str, int] | None = None
+    """Digest of the trust bundle it named last, and at which offset."""
     resumed: int | None = None
     """Offset of the ``Resumed``."""
+    counted: bool = False
+    """That was seen to count."""
     tick: tuple[int, int] | None = None
     """Window and offset of the newest tick."""
     under_way: Append | None = field(default=None)
     not_before: float = 0
     """Milliseconds of the clock that ``due`` is given."""
+    named_again: float = 0
+    """Not before this is the bundle named again, where the log says otherwise: once a window."""
 
-    def due(self, now_ms: float, window: int, position: int, bundle: str | None = None) -> Append | None:
-        """Return what to append now, and take it as under way; ``window`` and ``position`` are the roll's.
+    def due(self, now_ms: float, seen: Seen, bundle: str | None = None) -> Append | None:
+        """Return what to append now, and take it as under way.
 
-        ``bundle`` is the digest of the trust bundle now in force, None where nothing is verified.
+        ``bundle`` is the digest of the trust bundle by which to verify, None where nothing is verified.
         """
         if self.under_way is not None or now_ms < self.not_before:
             return None
-        if bundle is not None and bundle != self.trusted:
+        if self.resumed is not None and not self.counted and seen.position > self.resumed:
+            self.counted = seen.resumed >= self.resumed
+            self.resumed = self.resumed if self.counted else None
+        if bundle is not None and self._to_name(now_ms, seen, bundle):
             self.under_way = AppendTrusted(bundle)
         elif self.resumed is None:
             self.under_way = AppendResumed()
-        elif position > self.resumed:
-            self.under_way = AppendTick(self._name(window, position))
+        elif self.counted:
+            self.under_way = AppendTick(self._name(seen.window, seen.position))
         return self.under_way
+
+    def _to_name(self, now_ms: float, seen: Seen, bundle: str) -> bool:
+        """Tell whether the log is to be told of the bundle: it is another one, or somebody named another since."""
+        if self.trusted is None or self.trusted[0] != bundle:
+            return True
+        return seen.position > self.trusted[1] and seen.named != bundle and now_ms >= self.named_again
 
     def _name(self, window: int, position: int) -> int:
         """Return the window that will be open where the next tick lands.
@@ -75,11 +100,12 @@ class Pacer:
         """Take note that what was under way stands at ``offset`` of the log."""
         match self.under_way:
             case AppendTrusted(bundle):
-                self.trusted = bundle
+                self.trusted = (bundle, offset)
+                self.named_again = now_ms + self.window_ms
                 self.under_way = None
                 return
             case AppendResumed():
-                self.resumed = offset
+                self.resumed, self.counted = offset, False
             case AppendTick(window):
                 self.tick = (window, offset)
             case None:

@@ -67,6 +67,7 @@ class Rule(StrEnum):
     TICK_NOT_CURRENT = "TickNotCurrent"
     TICK_TOO_SOON = "TickTooSoon"
     ROLE_NOT_SIGNED = "RoleNotSigned"
+    STALE_CONTROL = "StaleControl"
 
 
 class CheckRole(NamedTuple):
@@ -75,6 +76,8 @@ class CheckRole(NamedTuple):
     key: bytes
     session: str
     request: StsRequest
+    asked: int
+    """Offset of the record that claims the role."""
 
 
 class Ignored(NamedTuple):

@@ -9,9 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 from schemas.codec import Rejection, decode_event, plain_heartbeat
-from schemas.events import Connect, Disconnect, Event, Heartbeat, Override, Resumed, RoleChecked, Tick, Trusted
+from schemas.events import (
+    Connect,
+    ControlEvent,
+    Disconnect,
+    Event,
+    Heartbeat,
+    Override,
+    Resumed,
+    RoleChecked,
+    Tick,
+    Trusted,
+)
 from schemas.workloads import Presence
-from services.processor.core import orders, roles, session, verdict
+from services.processor.core import control, orders, roles, session, verdict
 from services.processor.core.book import Book
 from services.processor.core.record import (
     Appended,
@@ -72,7 +83,9 @@ class Roll(Book):
         """Derive from the rows what is kept beside them."""
         self.attendance.missed = {key.encode(): seen for key, seen in self.state.missed.items()}
         self.overridden = self.state.overridden
-        self.trusted = self.state.trust
+        self.trusted = self.named = self.state.trust
+        self.keys = self.state.keys
+        self.obeyed = dict(self.state.obeyed)
         self.held = dict(self.state.held)
         self._history = self.state.revision
         for key, row in sorted(self.rows.items(), key=lambda item: item[1].away):
@@ -157,6 +170,8 @@ class Roll(Book):
         return len(records)
 
     def _apply(self, record: Appended, event: Event, effects: list[Effect]) -> None:
+        if isinstance(event, ControlEvent) and not control.admitted(self, record, event, effects):
+            return
         match event:
             case Connect() | Heartbeat() | Disconnect():
                 session.apply(self, record, event, effects)
@@ -164,13 +179,11 @@ class Roll(Book):
                 verdict.close_window(self, record, event, effects)
             case Resumed():
                 self.void = True
+                self.resumed = record.offset
                 words = f"window {self.window} is void: {event.owner} took over"
                 effects.append(Notice(NoticeKind.VOID_WINDOW, words))
-            case Trusted(bundle=bundle):
-                if bundle != self.trusted:
-                    words = f"identities are verified by the trust bundle {bundle} from here on"
-                    effects.append(Notice(NoticeKind.TRUSTED, words))
-                self.trusted = bundle
+            case Trusted():
+                control.trust(self, record, event, effects)
             case RoleChecked():
                 roles.apply(self, record, event, effects)
             case Override():

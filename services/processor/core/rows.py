@@ -8,9 +8,11 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from schemas.credentials import Proof
 from schemas.events import Introduction
 from schemas.message import instant
 from schemas.workloads import Presence, Reason, Workload
+from services.identity.core.keys import Keys
 from services.processor.core.chains import Commitment
 from services.processor.core.packed import Packed, StoredProof, unpack
 
@@ -41,6 +43,12 @@ class WorkloadRow:
     chain: Commitment | None = None
     seated: bool | None = None
     """Where the newest change was no act of the agent's: whether it had been heard in the window by then."""
+    began: int | None = None
+    """Offset of the record that began the session; None in rows that are older than this."""
+    answered: int = -1
+    """Offset of the newest record that claimed a role, of those which STS answered."""
+    inherited: bool = False
+    """The identity has the role of the session before on this machine, and STS was not heard of this one yet."""
     key: Annotated[bytes, Field(exclude=True)] = b""
     """Its key in the table; the one object that all have who know of the workload."""
 
@@ -51,6 +59,11 @@ class WorkloadRow:
     def introduction(self) -> Introduction:
         """Return the introduction, read."""
         return Introduction.model_validate_json(self.text())
+
+    def continued_by(self, proof: Proof | None) -> bool:
+        """Tell whether a proof shows the last link of the session's chain: it is of the same machine then."""
+        chain = self.chain
+        return chain is not None and proof is not None and any(chain.ends(tail) for tail in proof.continues)
 
     def outcome(self) -> bytes:
         """Return the message for ``muster.workloads``."""
@@ -101,6 +114,12 @@ class PartitionRow:
     """The roll at which a brake last let go by itself: nobody's grace began before it."""
     trust: str | None = None
     """Digest of the trust bundle by which identities are verified; None: they are not (ADR 0010)."""
+    keys: Keys = field(default_factory=Keys)
+    """Whose word counts, by that bundle: known from the log, whichever bundle is at hand later."""
+    ticks: tuple[int, ...] = ()
+    """Offsets of the newest ticks that closed windows, where control records are signed."""
+    obeyed: dict[str, int] = field(default_factory=dict)
+    """What was signed and counted of late (``control``)."""
     overridden: bool = False
     """An operator's order to release the brake came in a void window and waits for the next tick."""
     held: dict[str, Hold] = field(default_factory=dict)

@@ -66,7 +66,7 @@ def _own(book: Book, record: Appended, event: AgentEvent, effects: list[Effect],
         book.chains.forget(key)
         book.keep(key, row, effects)
     if event.proof is not None:
-        roles.ask(book, key, event, effects)
+        roles.ask(book, record, event, effects)
     told = _told(event.workload, row)
     if book.trusted is not None and row.verified is None and event.workload is not None:
         joining.prove(book, record, event, effects, row)

@@ -1,12 +1,14 @@
 """By what the fold verifies identities: the trust bundle which the log names, as a value handed in (ADR 0010)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from schemas.credentials import Credential, CredentialReason
-from schemas.events import Connect, Heartbeat, RoleChecked
+from schemas.events import Connect, Heartbeat
 from schemas.identity import Identity
 from schemas.message import instant
+from services.identity.core.keys import Keys
 from services.identity.core.verdict import Accepted, Refusal
 
 
@@ -17,8 +19,11 @@ class NoTrustError(Exception):
 class Trust(Protocol):
     """The trust bundles at hand."""
 
-    def signed(self, bundle: str, checked: RoleChecked) -> bool:
-        """Tell whether a processor which the bundle of this digest knows signed the outcome."""
+    def keys(self, bundle: str) -> Keys | None:
+        """Return whose word counts by the bundle of this digest; None where it is not at hand."""
+
+    def vouched(self, keys: Sequence[str], statement: bytes, signature: str) -> bool:
+        """Tell whether one of the keys signed the statement; pure and total."""
 
     def verify(
         self, bundle: str, credential: Credential, claimed: Identity, at: datetime, session: str

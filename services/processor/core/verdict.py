@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from schemas.events import Tick
 from schemas.workloads import Presence, Reason
-from services.processor.core import doubt, orders
+from services.processor.core import control, doubt, orders
 from services.processor.core.book import Book
 from services.processor.core.doubt import Silence
 from services.processor.core.record import Appended, Effect, Emit, Ignored, Notice, NoticeKind, Rule, Store
@@ -54,6 +54,7 @@ def close_window(book: Book, record: Appended, tick: Tick, effects: list[Effect]
         revision=record.offset,
         resume=state.revision + 1,
         trust=book.trusted,
+        **control.closed(book, record.offset),
         overridden=book.overridden,
         held=dict(book.held),
         missed={key.decode(): seen for key, seen in missed.items()},

@@ -159,6 +159,16 @@ class House:
 
         await eventually(says_so, f"{child.name} to be ready", within_s=60)
 
+    async def trusting(self, child: Child) -> None:
+        """Wait until a worker is ready and every partition names a bundle: who speaks before that is not verified."""
+        await self.ready(child)
+
+        async def so() -> bool:
+            log = await self.records(EVENTS)
+            return all(any(b'"trusted"' in (one.value or b"") for one in found) for found in log.values())
+
+        await eventually(so, "a bundle to be named in every partition", within_s=60, every_s=0.2)
+
     async def drain(self, child: Child) -> None:
         """End a worker with SIGTERM; it has to end in order."""
         assert child.running, f"{child.name} ended with {child.status}:\n{child.tail()}"

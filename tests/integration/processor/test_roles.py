@@ -71,8 +71,8 @@ async def test_a_role_that_sts_confirms_of_this_machine_stands_in_its_verified_i
     house: House, sts: StsServer
 ) -> None:
     """And one of another machine, shown by this one, does not; nor what an agent writes in the processor's place."""
-    worker = house.worker(trust__role_key=mint().folder / "processor.key", trust__sts_endpoint=sts.endpoint)
-    await house.ready(worker)
+    worker = house.worker(trust__key=mint().folder / "processor.key", trust__sts_endpoint=sts.endpoint)
+    await house.trusting(worker)
     its_own, borrowed, silent = (
         _machine(1, sts),
         _machine(2, sts, is_really=1),
@@ -108,8 +108,8 @@ async def test_a_role_that_sts_confirms_of_this_machine_stands_in_its_verified_i
 
 
 async def test_a_role_is_asked_for_again_at_an_introduction_once_sts_is_back(house: House, sts: StsServer) -> None:
-    worker = house.worker(trust__role_key=mint().folder / "processor.key", trust__sts_endpoint=sts.endpoint)
-    await house.ready(worker)
+    worker = house.worker(trust__key=mint().folder / "processor.key", trust__sts_endpoint=sts.endpoint)
+    await house.trusting(worker)
     machine = _machine(1, sts)
     sts.failures = [503] * 3
     await _connect(house, machine)
@@ -130,7 +130,7 @@ async def test_a_processor_whose_key_the_bundle_does_not_name_says_so_at_its_sta
     house: House, sts: StsServer
 ) -> None:
     key = Mint(house.folder / "other").folder / "processor.key"
-    worker = house.worker(trust__role_key=key, trust__sts_endpoint=sts.endpoint)
+    worker = house.worker(trust__key=key, trust__sts_endpoint=sts.endpoint)
     await house.ready(worker)
-    assert "nobody believes what this processor says of roles" in worker.log.read_text()
+    assert "nobody believes what this processor says" in worker.log.read_text()
     await house.drain(worker)

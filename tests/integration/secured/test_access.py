@@ -87,11 +87,12 @@ async def _everything(world: Guarded) -> None:
         await world.ready(child)
     fleet = world.fleet("all", FLEET, 1, world.groups[:1])
     await eventually(lambda: _stand(world, FLEET), f"{FLEET} registrations")
-    await world.run("muster-operator", "override", "hold-removals", "--all", "--why", "looking", "--yes")
-    await world.run("muster-operator", "override", "resume-removals", "--all", "--why", "looked", "--yes")
+    key = ("--key", str(world.mint.processor_key))
+    await world.run("muster-operator", "override", "hold-removals", "--all", "--why", "looking", "--yes", *key)
+    await world.run("muster-operator", "override", "resume-removals", "--all", "--why", "looked", "--yes", *key)
     await world.kill(fleet)
     # What all have in common may be the observer's fault: nobody is absent until the brake is released.
-    await world.run("muster-operator", "override", "release-brake", "--all", "--why", "they are dead", "--yes")
+    await world.run("muster-operator", "override", "release-brake", "--all", "--why", "they are dead", "--yes", *key)
     await eventually(lambda: _stand(world, 0), "nobody to be left", within_s=90)
     listed = await world.run("muster-reader", "removals")
     name = re.findall(r"ratings-aws\S+", listed)[0]

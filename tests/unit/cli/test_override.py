@@ -27,6 +27,7 @@ HOLD = Hold("ann", "the racks move", 1_795_000_000_000)
         (("hold-removals", "--all", "--for", "1h"), "--for is for release-removals"),
         (("hold-removals", "--all", "--why", " "), "--why: expected"),
         (("hold-removals", "--all", "--who", ""), "--who: expected"),
+        (("hold-removals", "--all", "--key", "no-such.key"), "--key: no-such.key: No such file"),
     ],
 )
 def test_an_order_that_cannot_be_meant_is_wrong_usage(arguments: tuple[str, ...], words: str) -> None:

@@ -23,19 +23,24 @@ CHECKED = RoleChecked(
     session="00000000-0000-4000-8000-000000000001",
     account="123456789012",
     role="ratings",
+    asked=7,
     owner="00000000-0000-4000-8000-000000000002",
 )
 
 
 def told(checked: RoleChecked, key: Ed25519PrivateKey = KEY) -> RoleChecked:
     """Return it as a processor with this key says it."""
-    return checked.model_copy(update={"signature": base64.b64encode(key.sign(checked.statement())).decode()})
+    return checked.model_copy(update={"signature": base64.b64encode(key.sign(checked.statement(0))).decode()})
 
 
 def knows(key: Ed25519PrivateKey) -> TrustBundle:
     """Return a bundle that believes a processor with this key."""
     raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return TrustBundle(processors=(base64.b64encode(raw).decode(),))
+
+
+def _signed(given: GivenBundles, bundle: TrustBundle, checked: RoleChecked) -> bool:
+    return given.vouched(given.keys(bundle.digest).processors, checked.statement(0), checked.signature)
 
 
 def test_each_record_is_judged_by_the_bundle_that_the_log_names() -> None:
@@ -55,8 +60,8 @@ def test_a_bundle_that_was_not_given_is_named_with_those_that_were() -> None:
 def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> None:
     ours, other = knows(KEY), knows(Ed25519PrivateKey.generate())
     given = GivenBundles([ours, other])
-    assert given.signed(ours.digest, told(CHECKED))
-    assert not given.signed(other.digest, told(CHECKED))
+    assert _signed(given, ours, told(CHECKED))
+    assert not _signed(given, other, told(CHECKED))
 
 
 @pytest.mark.parametrize(
@@ -67,11 +72,15 @@ def test_what_sts_said_counts_only_as_a_processor_of_the_bundle_signed_it() -> N
         {"account": "999999999999"},
         {"role": "admin"},
         {"role": None},
+        {"asked": 8},
+        {"asked": None},
+        {"answered": False},
+        {"message": "but it did"},
         {"signature": ""},
         {"signature": "%"},
         {"signature": "AAAA"},
     ],
 )
-def test_what_was_altered_after_it_was_signed_does_not_count(changed: dict[str, str | None]) -> None:
+def test_what_was_altered_after_it_was_signed_does_not_count(changed: dict[str, object]) -> None:
     ours = knows(KEY)
-    assert not GivenBundles([ours]).signed(ours.digest, told(CHECKED).model_copy(update=changed))
+    assert not _signed(GivenBundles([ours]), ours, told(CHECKED).model_copy(update=changed))

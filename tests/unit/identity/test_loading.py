@@ -3,6 +3,7 @@
 import json
 import tempfile
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.identity.core import paths
 from services.identity.core.bundle import Ec2Method, TrustBundle
+from services.identity.core.keys import Keys
 from services.identity.issuing import Mint
 from services.identity.loading import BundleError, load, shipped
 from tests.support.notary import Notary, TokenSigner
@@ -91,11 +93,28 @@ def test_the_digest_changes_with_whatever_verification_depends_on() -> None:
             {"issuers": (CORP.issuer(kind="ecs"),)},
             {"issuers": (CORP.issuer(kind="ecs", ecs={"role": "$.role"}),)},
             {"processors": ("AAAA",)},
+            {"operators": ("AAAA",)},
+            {"signed_control": True},
         )
     ]
     digests = {TrustBundle.model_validate(one.model_dump()).digest for one in (base, *others)}
     assert len(digests) == len(others) + 1
     assert all(digest.startswith("sha256:") for digest in digests)
+
+
+def test_a_bundle_of_before_there_were_signed_records_is_called_as_it_was() -> None:
+    told = json.dumps(TrustBundle().model_dump(mode="json", exclude={"operators", "signed_control"}), sort_keys=True)
+    assert TrustBundle().digest == f"sha256:{sha256(told.replace(': ', ':').replace(', ', ',').encode()).hexdigest()}"
+
+
+def test_a_folder_that_lists_processors_demands_what_they_say_to_be_signed(tmp_path: Path) -> None:
+    key = "A" * 43 + "="
+    for number, (told, signed) in enumerate((({}, True), ({"signed_control": False}, False))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = load(_folder(folder, {"processors": [key], "operators": [key], **told}))
+        assert found.keys == Keys((key,), (key,), control=signed)
+    assert not load(_folder(tmp_path, {})).keys.control
 
 
 def test_what_is_not_there_is_made_with_a_command_that_is_named(tmp_path: Path) -> None:
@@ -169,6 +188,8 @@ BAD: dict[str, tuple[object, str]] = {
     ),
     "no file of keys": ({"issuers": [_issuer(keys=None, jwks="corp.jwks")]}, "corp.jwks: No such file or directory"),
     "a processor's key that is none": ({"processors": ["AAAA"]}, "processors: AAAA is no Ed25519 public key in base64"),
+    "an operator's key that is none": ({"operators": ["AAAA"]}, "operators: AAAA is no Ed25519 public key in base64"),
+    "signatures of nobody": ({"signed_control": True}, "signed_control without processors: nobody could tell the time"),
     "a processor's key that is no base64": ({"processors": ["%"]}, "processors: % is no Ed25519 public key in base64"),
 }
 

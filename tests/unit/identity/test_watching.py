@@ -7,6 +7,7 @@ import structlog
 
 from schemas.credentials import Credential, CredentialReason
 from services.identity.core.bundle import TrustBundle
+from services.identity.core.keys import Keys
 from services.identity.core.verdict import Accepted, Refusal
 from services.identity.loading import BundleError, load
 from services.identity.watching import Bundles
@@ -169,13 +170,16 @@ async def test_a_folder_that_cannot_keep_bundles_is_told_and_no_reason_to_end(tm
     assert [line["event"] for line in told] == ["the trust bundle cannot be kept"]
 
 
-async def test_what_sts_said_is_believed_by_the_bundle_that_the_log_names(tmp_path: Path) -> None:
+async def test_whose_word_counts_is_known_of_the_bundle_in_force_and_of_the_one_before(tmp_path: Path) -> None:
     file = tmp_path / "trust.json"
     before = _written(file, processors=list(knows(KEY).processors))
     bundles = Bundles(file)
-    assert bundles.signed(before.digest, told(CHECKED))
-    assert not bundles.signed(before.digest, CHECKED)
+    assert bundles.keys(before.digest) == before.keys
     nobody = _written(file)
     await bundles.refresh(_as_it_is)
-    assert bundles.signed(before.digest, told(CHECKED))
-    assert not bundles.signed(nobody.digest, told(CHECKED))
+    assert bundles.keys(before.digest) == before.keys
+    assert bundles.keys(nobody.digest) == Keys()
+    assert bundles.keys("sha256:garbage") is None
+    signature = told(CHECKED).signature
+    assert bundles.vouched(before.keys.processors, CHECKED.statement(0), signature)
+    assert not bundles.vouched(before.keys.processors, CHECKED.statement(1), signature)

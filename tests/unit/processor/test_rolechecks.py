@@ -1,6 +1,7 @@
 """What STS says of roles, as the log hears of it: signed by the worker, of the machine that asked, once at a time."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,22 +14,21 @@ from schemas.credentials import StsRequest
 from schemas.events import RoleChecked
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
-from services.identity.core.bundle import TrustBundle
 from services.identity.core.caller import Caller, NoRoleError
-from services.identity.core.roles import signed
+from services.identity.core.keys import vouched
 from services.identity.issuing import Mint
+from services.identity.signing import Signer, signer
 from services.identity.sts import UnreachableError
 from services.processor.core.record import CheckRole
-from services.processor.rolechecks import AT_ONCE, RoleChecks, public_part, role_key
+from services.processor.rolechecks import AT_ONCE, RoleChecks
 from services.runtime.config import ConfigError
 
-KEY = Ed25519PrivateKey.generate()
-BUNDLE = TrustBundle(processors=(public_part(KEY),))
+KEY = Signer(Ed25519PrivateKey.generate())
 OWNER = "00000000-0000-4000-8000-0000000000aa"
 SESSION = "00000000-0000-4000-8000-000000000001"
 INSTANCE = "i-1234567890abcdef0"
 WORKLOAD = f"bookinfo/ratings/aws-aws-123456789012-us-east-2b-ec2-{INSTANCE}".encode()
-QUESTION = CheckRole(WORKLOAD, SESSION, StsRequest(url="https://sts.us-east-2.amazonaws.com/"))
+QUESTION = CheckRole(WORKLOAD, SESSION, StsRequest(url="https://sts.us-east-2.amazonaws.com/"), asked=41)
 RATINGS = Caller("aws", "123456789012", "ratings", INSTANCE)
 
 
@@ -70,6 +70,10 @@ class World:
         await asyncio.gather(*self.checks._tasks.values())
 
 
+def _signed(checked: RoleChecked, partition: int) -> bool:
+    return vouched((KEY.public,), checked.statement(partition), checked.signature)
+
+
 @pytest.fixture
 async def world() -> World:
     return World()
@@ -83,7 +87,10 @@ async def test_a_confirmed_role_is_in_the_log_of_the_same_partition_signed(world
     assert partition == 3
     assert (checked.workload, checked.session) == (WORKLOAD.decode(), SESSION)
     assert (checked.account, checked.role, checked.message) == ("123456789012", "ratings", "")
-    assert signed(BUNDLE, checked)
+    assert (checked.asked, checked.answered) == (41, True)
+    assert _signed(checked, 3)
+    assert not _signed(checked, 2)
+    assert not _signed(checked.model_copy(update={"asked": 42}), 3)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,24 @@ async def test_what_is_not_confirmed_is_in_the_log_with_the_reason(
     [(_partition, checked)] = world.log
     assert checked.role is None
     assert words in checked.message
-    assert signed(BUNDLE, checked)
+    assert checked.answered == (not isinstance(says, UnreachableError))
+    assert _signed(checked, 0)
+
+
+@pytest.mark.parametrize(
+    ("signed_at", "lasts", "asked"),
+    [("20261123T120000Z", "300", False), ("20261123T120001Z", "300", True), ("soon", "9", True), ("", "x" * 99, True)],
+)
+async def test_a_request_that_came_too_late_to_be_asked_says_nothing_of_the_machine(
+    signed_at: str, lasts: str, *, asked: bool, world: World
+) -> None:
+    """A worker that was away for minutes asks with what has run out: STS would deny a machine that did no wrong."""
+    world.checks = RoleChecks(world, KEY, world.append, OWNER, lambda: datetime(2026, 11, 23, 12, 5, tzinfo=UTC))
+    url = f"https://sts.us-east-2.amazonaws.com/?X-Amz-Date={signed_at}&X-Amz-Expires={lasts}"
+    world.checks.ask(0, QUESTION._replace(request=StsRequest(url=url)))
+    await world.settled()
+    [(_partition, checked)] = world.log
+    assert (checked.answered, world.asked) == (asked, int(asked))
 
 
 async def test_the_same_question_is_not_asked_twice_at_a_time_but_again_later(world: World) -> None:
@@ -154,15 +178,15 @@ async def test_a_worker_that_ends_leaves_its_questions_to_the_next(world: World)
     assert not world.checks._tasks
 
 
-def test_the_mints_key_for_roles_is_one_that_its_bundle_believes(tmp_path: Path) -> None:
+def test_the_mints_key_is_one_that_its_bundle_believes(tmp_path: Path) -> None:
     mint = Mint(tmp_path)
-    key = role_key(tmp_path / "processor.key")
+    key = signer(tmp_path / "processor.key", "trust.key")
     assert key is not None
-    assert public_part(key) in mint.bundle().processors
+    assert key.public in mint.bundle().processors
 
 
 def test_without_a_file_there_is_no_key() -> None:
-    assert role_key(None) is None
+    assert signer(None, "trust.key") is None
 
 
 @pytest.mark.parametrize(
@@ -175,5 +199,5 @@ def test_a_file_that_is_no_such_key_is_named_with_how_to_make_one(
     file = tmp_path / "role.key"
     if content is not None:
         file.write_bytes((tmp_path / "ec2.key").read_bytes() if content else b"")
-    with pytest.raises(ConfigError, match=f"trust.role_key: .*role.key: .*{words}.*openssl genpkey"):
-        role_key(file)
+    with pytest.raises(ConfigError, match=f"trust.key: .*role.key: .*{words}.*openssl genpkey"):
+        signer(file, "trust.key")

@@ -1,5 +1,6 @@
 """Settings of the processor that cannot work together are refused at the start."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,3 +30,8 @@ def test_the_defaults_are_the_rules_of_the_core() -> None:
 def test_what_cannot_work_is_refused_by_name(overrides: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         load(ProcessorSettings, **overrides)
+
+
+def test_the_key_goes_by_its_name_of_when_it_signed_roles_alone_too() -> None:
+    for name in ("key", "role_key"):
+        assert load(ProcessorSettings, trust={name: "a.key"}).trust.key == Path("a.key")

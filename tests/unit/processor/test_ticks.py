@@ -3,14 +3,19 @@
 import asyncio
 
 from aiokafka.errors import KafkaConnectionError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.codec import decode_event
 from schemas.events import Resumed, Tick, Trusted
 from schemas.names import CONTROL_KEY
+from services.identity.core.bundle import TrustBundle
+from services.identity.core.keys import Keys, vouched
+from services.identity.given import GivenBundles
+from services.identity.signing import Signer
 from services.processor.chunk import Chunk
 from services.processor.core.rules import Rules
 from services.processor.ownership import Ownership
-from services.processor.ticks import Ticker
+from services.processor.ticks import Signing, Ticker
 from tests.support.logs import Log, LogRecord
 from tests.unit.processor.outbox import KeptOutbox
 
@@ -118,3 +123,30 @@ async def test_a_new_trust_bundle_is_named_in_every_partition_owned() -> None:
     await site.later(1)
     events = [decode_event(record.key, record.value) for record in site.log.records]
     assert [event.bundle for event in events if isinstance(event, Trusted)] == ["sha256:0", "sha256:1"]
+
+
+async def test_what_it_appends_is_signed_for_its_partition_and_says_where_the_log_ended() -> None:
+    site, signer = Site(), Signer(Ed25519PrivateKey.generate())
+    bundle = TrustBundle(processors=(signer.public,), signed_control=True)
+    site.bundle = bundle.digest
+    site.ownership = Ownership(Rules(window_ms=1000), 1, KeptOutbox(), GivenBundles([bundle]))
+    ends: dict[int, int | None] = {0: None}
+    site.ticker = Ticker(
+        site.ownership, site.append, 1000, lambda: site.bundle, lambda: site.now, Signing(signer, ends.__getitem__)
+    )
+    site.ownership.take(1, {0: ()})
+    await site.later(1)
+    assert site.log.records == [], "nothing was fetched yet"
+    ends[0] = 0
+    await site.later(1)
+    await site.fold()
+    await site.later(1)
+    events = [decode_event(record.key, record.value) for record in site.log.records]
+    assert [type(event) for event in events] == [Trusted, Resumed, Tick]
+    for event in events:
+        assert isinstance(event, Tick | Resumed | Trusted)
+        assert isinstance(event, Tick) or event.after == 0
+        assert vouched([signer.public], event.statement(0), event.signature or "")
+    assert site.ticker.disbelieved == []
+    site.ownership.owned[0].roll.keys = Keys(("another",), control=True)
+    assert site.ticker.disbelieved == [0]

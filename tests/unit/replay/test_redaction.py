@@ -1,13 +1,21 @@
 import json
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import Rejection, decode_event
-from schemas.events import Address, AddressType, Connect, Host
+from schemas.credentials import StsRequest
+from schemas.events import Address, AddressType, Connect, Host, RoleChecked
+from schemas.message import instant
+from schemas.names import CONTROL_KEY
+from services.identity.core.verdict import Accepted
+from services.identity.given import GivenBundles
 from services.processor.core.record import Record
+from services.replay.attestation import Attested, Attestor
 from services.replay.redaction import Redactor
 from tests.support.logs import Log, introduction, key, session
+from tests.support.proofs import ProvenSession, credential, mint
 from tests.unit.schemas.messages import WRITTEN
 
 REDACTOR = Redactor(b"k" * 32)
@@ -61,6 +69,38 @@ def test_what_holds_no_address_is_left_to_the_byte() -> None:
 def test_what_the_sink_wrote_has_nothing_to_hide_but_names_which_stay() -> None:
     """Conditions are told without their messages, in which addresses stand."""
     assert redacted(WRITTEN.to_json()) == WRITTEN.to_json()
+
+
+def test_a_claimed_role_is_still_claimed_and_what_the_document_proved_is_known() -> None:
+    """Who goes on with a session keeps its role only where it claims one: a replay is to decide the same."""
+    who, at = introduction(1), int(time.time() * 1000)
+    asked = StsRequest(url="https://sts.us-east-2.amazonaws.com/?X-Amz-Security-Token=secret")
+    shown = credential(who.identity).model_copy(update={"iam_role": asked})
+    record = Record(0, at, key(1), ProvenSession(who, session(1), shown=shown).connect().to_json())
+    told = Redactor(b"k" * 32, Attestor([mint().bundle()])).record(record)
+    assert b"secret" not in (told.value or b"")
+    event = decode_event(told.key, told.value)
+    assert isinstance(event, Connect)
+    assert event.proof is not None
+    hidden = event.proof.credential
+    assert hidden.iam_role is not None
+    found = Attested(GivenBundles(())).verify(mint().bundle().digest, hidden, who.identity, instant(at), session(1))
+    assert isinstance(found, Accepted)
+    assert found.identity == who.identity
+
+
+def test_what_a_processor_signed_is_left_to_the_byte() -> None:
+    told = RoleChecked(
+        workload=key(1).decode(),
+        session=session(1),
+        asked=7,
+        message="STS at http://10.0.0.1 is away",
+        signature="c2ln",
+        owner=session(2),
+    )
+    record = Record(0, 0, CONTROL_KEY, told.to_json())
+    assert REDACTOR.record(record) == record
+    assert REDACTOR.record(record._replace(value=told.model_copy(update={"signature": ""}).to_json())) != record
 
 
 @given(st.binary(max_size=80))

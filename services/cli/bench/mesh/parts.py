@@ -76,7 +76,7 @@ class Parts:
     async def up(self) -> AsyncIterator["Parts"]:
         """Start everything but the fleets; end all of it in the end."""
         await golang.build_kube(quietly)
-        self.mint.write_bundle(self.bundle)
+        self.mint.write_bundle(self.bundle, signed_control=True)
         try:
             await asyncio.gather(self.kafka.start(), self.kube.start())
             await topics.apply(KafkaSettings(bootstrap_servers=self.kafka.bootstrap_servers))
@@ -139,7 +139,8 @@ class Parts:
     async def processor(self) -> None:
         """Start the processor; return when it is ready."""
         rules = {"rules__window_ms": self._window_ms, "rules__grace_windows": GRACE_WINDOWS}
-        await self._ready(self._muster("processor", "processor", trust__bundle=self.bundle, **rules))
+        trust = {"trust__bundle": self.bundle, "trust__key": self.mint.processor_key}
+        await self._ready(self._muster("processor", "processor", **trust, **rules))
 
     async def sink(self) -> None:
         """Start the sink; return when it is ready."""

@@ -40,11 +40,12 @@ STORED = {
 """As version 0.2 stored it before its memory was counted."""
 
 
-def test_a_row_is_stored_as_it_was_before_rows_were_packed() -> None:
+def test_a_row_is_stored_as_it_was_before_rows_were_packed_but_for_what_was_added_since() -> None:
     raw = json.dumps(STORED, separators=(",", ":")).encode()
     row = decode(b"a key", raw)
     assert isinstance(row, WorkloadRow)
-    assert encode(row) == raw
+    added = {"began": None, "answered": -1, "inherited": False}
+    assert encode(row) == json.dumps(STORED | added, separators=(",", ":")).encode()
     assert (row.key, row.text().decode()) == (b"a key", INTRODUCTION)
 
 
