@@ -108,8 +108,8 @@ async def test_what_is_live_agrees_is_behind_and_is_different_each_in_its_turn(m
     before = await everything_in(mesh)
     assert {"workloadautoregistrations", "workloadgroups", "namespace"} <= {kind for kind, _, _ in before}
     assert (await compared(mesh, "--compare", "live"))[0] == 0
-    told, _ = await muster(mesh, "explain", one.key.war_name, f"--bundle={bundle_file()}")
-    assert told == 3  # told, and contradicted: this test's processor has not written what the last record came to
+    ended, _ = await muster(mesh, "explain", one.key.war_name, f"--bundle={bundle_file()}")
+    assert ended == 3  # told, and contradicted: this test's processor has not written what the last record came to
     assert (await muster(mesh, "removals"))[0] == 0
     assert await everything_in(mesh) == before
 
