@@ -12,6 +12,7 @@ from rich.table import Table
 from services.cli.bench import proof
 from services.cli.bench.contest import BARE, PROCESSOR, REPLAY, WANTED
 from services.cli.bench.measured import Measured, show
+from services.cli.bench.memory import sustain
 from services.cli.bench.mesh.command import load
 
 app = typer.Typer(no_args_is_help=True, help="Measure the parts on a real broker, beside bounds of the same run.")
@@ -53,6 +54,10 @@ def replay(
     proven: Annotated[
         bool, typer.Option("--proven/--unproven", help="Whether the sessions prove themselves and show links.")
     ] = True,
+    sustained: Annotated[
+        int,
+        typer.Option(min=0, help="Then fold so many, made as they are folded, and say how memory grew; 0: do not."),
+    ] = 0,
     servers: Annotated[
         str | None,
         typer.Option("--bootstrap-servers", help="An empty Kafka to measure on. [default: a local one, then ended]"),
@@ -66,10 +71,16 @@ def replay(
       muster bench replay
 
       muster bench replay --heartbeats 1000000 -o json
+
+      muster bench replay --sustained 10000000
     """
     measured = Measured(heartbeats, workloads, rounds, 0, proven, (BARE, PROCESSOR, REPLAY))
     rates = measured.rates(servers)
     show(rates, measured, output, REPLAY, {PROCESSOR: 1.0}, measured.kept())
+    if sustained:
+        grown = sustain(workloads, sustained)
+        words = f"{grown.heartbeats} heartbeats more: {grown.grown} bytes, {grown.per_heartbeat:.4f} for each of them"
+        typer.echo(f"resident memory, behind the first tenth, grew by {words}", err=output == "json")
 
 
 @app.command(epilog="Exit codes: 0 measured.")

@@ -1,17 +1,19 @@
-"""What a replay keeps in memory: measured of the fold alone, by Python's own account of every object."""
+"""What a replay keeps in memory: of the fold alone, by Python's own account of every object, or by the system's."""
 
 import gc
 import time
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from schemas.events import Tick, Trusted
+import psutil
+
+from schemas.events import Heartbeat, Tick, Trusted
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS
-from services.cli.bench.load import Speaker
+from services.cli.bench.load import INTRODUCED_EVERY, Speaker
 from services.identity.given import GivenBundles
 from services.identity.issuing import Mint
 from services.processor.core.record import Record
@@ -29,6 +31,19 @@ class Kept(NamedTuple):
 
     per_workload: float
     per_heartbeat: float
+
+
+class Sustained(NamedTuple):
+    """How memory grew while very many heartbeats were folded, in bytes."""
+
+    heartbeats: int
+    grown: int
+    """From the first tenth of them to the last."""
+
+    @property
+    def per_heartbeat(self) -> float:
+        """For each of them."""
+        return self.grown / self.heartbeats
 
 
 class _Fold:
@@ -67,20 +82,43 @@ def measure(folder: Path, workloads: int, *, proven: bool) -> Kept:
         fold.take([(CONTROL_KEY, Trusted(bundle=mint.bundle().digest, owner=OWNER).to_json())])
     tracemalloc.start()
     try:
-        before = _traced()
+        before = traced()
         fold.take(connects)
         looks = {}
         for window, messages in enumerate(beats, 1):
             fold.take(messages)
             fold.tick(window - 1)
             if window in {EARLY, LATE}:
-                looks[window] = _traced() - before
+                looks[window] = traced() - before
     finally:
         tracemalloc.stop()
     grown = (looks[LATE] - looks[EARLY]) / (workloads * (LATE - EARLY))
     return Kept(looks[LATE] / workloads, grown)
 
 
-def _traced() -> int:
+def resident() -> int:
+    """Return what the system says that this process has in memory, in bytes."""
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
+
+
+def traced() -> int:
+    """Return what Python says that its objects take, in bytes; it must have been told to trace them."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
+
+
+def sustain(workloads: int, heartbeats: int, look: Callable[[], int] = resident) -> Sustained:
+    """Fold so many heartbeats, each made when it is folded, and return how memory grew meanwhile."""
+    now = datetime.now(UTC)
+    fold, speakers = _Fold(None), [Speaker(number, None) for number in range(workloads)]
+    fold.take([(one.key, one.connect(now)) for one in speakers])
+    heads = [(one.key, Heartbeat(session=one.session, seq=0).to_json().removesuffix(b"0}")) for one in speakers]
+    windows = heartbeats // workloads
+    early = 0
+    for window in range(windows):
+        fold.take([(key, b"%s%d}" % (head, window + INTRODUCED_EVERY)) for key, head in heads])
+        fold.tick(window)
+        if window == windows // 10:
+            early = look()
+    return Sustained((windows - windows // 10) * workloads, look() - early)
