@@ -1,8 +1,9 @@
 """The sink of the world: the real state, plans and reconciler over a Kubernetes that is watched, fails and forgets."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from random import Random
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from schemas.message import instant
 from schemas.removals import Removal
@@ -14,13 +15,44 @@ from services.sink.reconciler import Pace, Reconciler
 from services.sink.state import State
 from tests.sim.log import Log, NotAnsweredError, Task, at_once, turn
 from tests.sim.processors import QUIET
-from tests.support.cluster import MemoryCluster
+from tests.support.cluster import MemoryCluster, bookmark
 
 T = TypeVar("T")
+
+RETRY_AFTER_S = 1.0
+BOOKMARK_MS = 1_000
+
+
+class Written(NamedTuple):
+    """One write, for those who judge the world: no compaction takes it away."""
+
+    at_ms: int
+    kind: Kind
+    seen: Seen
+    by_user: bool
 
 
 class Kubernetes(MemoryCluster):
     """The contract-tested fake, whose history can be read without waiting for it."""
+
+    def __init__(self, *namespaces: str, now: Callable[[], int] = lambda: 0, **how: Any) -> None:  # noqa: ANN401
+        """``now`` is the time that is written down of each write, in milliseconds."""
+        self.now = now
+        self.journal: list[Written] = []
+        """Every write, and what was collected by it."""
+        self._user = False
+        super().__init__(*namespaces, **how)
+
+    @contextmanager
+    def by_user(self) -> Iterator[None]:
+        """Write down that a user writes."""
+        self._user = True
+        yield
+        self._user = False
+
+    def _tell(self, kind: Kind, event: Any, item: Manifest) -> None:  # noqa: ANN401 - as it is overridden
+        super()._tell(kind, event, item)
+        self.journal.append(Written(self.now(), kind, self._history[-1][2], self._user))
 
     def changes(self, kind: Kind, since: int) -> list[tuple[int, Seen]]:
         """Return what a watch from this version would have yielded by now; GoneError where it is too old."""
@@ -41,12 +73,16 @@ class Line:
     def __init__(self, cluster: Kubernetes, rng: Random) -> None:
         self.cluster, self.rng = cluster, rng
         self.down = False
-        self.flaky = 0.0
+        self.flaky = self.busy = 0.0
+        self.held: Callable[[], bool] = lambda: False
+        """Whether a deletion that was begun stands still: its process does."""
 
     async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
         await turn()
         if self.down or self.rng.random() < self.flaky:
             raise UnavailableError("connection refused")
+        if self.busy and self.rng.random() < self.busy:
+            raise UnavailableError("429: too many requests", RETRY_AFTER_S)
         done = await call()
         await turn()
         if self.down or self.rng.random() < self.flaky:
@@ -63,6 +99,9 @@ class Line:
             for at, seen in self.cluster.changes(kind, version):
                 version = at
                 yield seen
+            if version != self.cluster._version:
+                version = self.cluster._version
+                yield bookmark(version)
             await turn()
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
@@ -72,6 +111,8 @@ class Line:
         return await self._call(lambda: self.cluster.update(kind, manifest, status=status))
 
     async def delete(self, kind: Kind, which: Exactly) -> None:
+        while self.held():
+            await turn()
         await self._call(lambda: self.cluster.delete(kind, which))
 
 
@@ -91,7 +132,10 @@ class Sink:
     def __init__(self, log: Log, line: Line, rng: Random) -> None:
         self.log, self.line, self.rng = log, line, rng
         self.cut = self.paused = self.lagging = False
+        self.awake_ms = self.doze_ms = 0
+        """It stands still until then; and it will for so long in the middle of its next deletion."""
         self.alive = False
+        line.held = self._dozes
         self.start()
 
     def start(self) -> None:
@@ -131,8 +175,18 @@ class Sink:
         """Nobody of this world undoes anything."""
         await turn()
 
+    def _dozes(self) -> bool:
+        """Fall asleep where that is due; return whether it sleeps."""
+        if self.doze_ms:
+            self.awake_ms, self.doze_ms = self.log.now() + self.doze_ms, 0
+        return self.log.now() < self.awake_ms
+
+    def wake(self) -> None:
+        """Go on now, and fall asleep no more."""
+        self.awake_ms = self.doze_ms = 0
+
     def step(self) -> None:
-        if not self.alive or self.paused:
+        if not self.alive or self.paused or self.log.now() < self.awake_ms:
             return
         if self.log.answers and not self.cut:
             self._follow_log()
@@ -169,7 +223,10 @@ class Sink:
                 if kind is Kind.WAR:
                     self._concern(self.state.keys_known())
                 return
-            for at, seen in self.line.cluster.changes(kind, version):
+            changes = self.line.cluster.changes(kind, version)
+            if not changes and self.log.now() % BOOKMARK_MS == 0:
+                self.versions[kind] = self.line.cluster._version
+            for at, seen in changes:
                 self.versions[kind] = at
                 take = self.state.drop if seen.type == "DELETED" else self.state.put
                 self._concern(take(kind, seen.object))
@@ -191,8 +248,9 @@ class Sink:
                 if ended:
                     del self.hands[key]
                     self.failures.pop(key, None)
-            except ClusterError:
+            except ClusterError as error:
                 del self.hands[key]
                 failures = self.failures[key] = self.failures.get(key, 0) + 1
-                again = self.log.now() + min(100 * 2**failures, 1600)
+                asked = (error.after_s or 0) if isinstance(error, UnavailableError) else 0
+                again = self.log.now() + max(min(100 * 2**failures, 1600), int(asked * 1000))
                 self.due[key] = min(self.due.get(key, again), again)
