@@ -50,7 +50,10 @@ class Registrations:
         if revision < self.revisions.get(uid, -1):
             raise Broken(f"went back: {name} was at {self.revisions[uid]}, is at {revision}", key)
         self.revisions[uid] = revision
-        excused = world.users.did_away_with(war) or world.users.expelled(self.joined[uid], one.at_ms)
+        # Of two sinks one that slept expels by the policy of before whom the other has let in since (ADR 0003).
+        slept = len(world.sinks) > 1 and any(begin <= one.at_ms for begin, _ in world.users.expulsions)
+        expelled = slept or world.users.expelled(self.joined[uid], one.at_ms)
+        excused = expelled or world.users.did_away_with(war)
         if one.seen.type == "DELETED" and not excused:
             _removed(told, key, war)
 

@@ -465,7 +465,16 @@ KINDS = {
 BUT = {"never_at_rest": ("writes",)}
 """Which other invariants would speak before that one."""
 
-FIRST: dict[str, int] = {}
+FIRST = {
+    "time_by_clock": 20,
+    "commit_ahead_of_apply": 25,
+    "recreated_after_deletion": 20,
+    "never_refreshed": 165,
+    "late_rows_restored": 75,
+    "tick_of_another_window": 30,
+    "nobody_expelled": 60,
+    "place_not_won_back": 25,
+}
 """Where to begin to look, for those whose circumstances are rare: minutes of worlds before it show nothing."""
 WITHIN = 400
 """Seeds in which each must be caught."""

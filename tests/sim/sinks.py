@@ -172,8 +172,10 @@ class Sink:
         await turn()
 
     async def _keep(self, _key: bytes, _removal: Removal) -> None:
-        """Nobody of this world undoes anything."""
+        """Wait until the broker could take it: nobody of this world undoes anything."""
         await turn()
+        while not self.log.answers or self.cut:
+            await turn()
 
     def _dozes(self) -> bool:
         """Fall asleep where that is due; return whether it sleeps."""
