@@ -50,12 +50,19 @@ class Registrations:
         if revision < self.revisions.get(uid, -1):
             raise Broken(f"went back: {name} was at {self.revisions[uid]}, is at {revision}", key)
         self.revisions[uid] = revision
-        # Of two sinks one that slept expels by the policy of before whom the other has let in since (ADR 0003).
-        slept = len(world.sinks) > 1 and any(begin <= one.at_ms for begin, _ in world.users.expulsions)
-        expelled = slept or world.users.expelled(self.joined[uid], one.at_ms)
-        excused = expelled or world.users.did_away_with(war)
+        expelled = world.users.expelled(self.joined[uid], one.at_ms)
+        excused = expelled or world.users.did_away_with(war) or _by_the_stale(world, one)
         if one.seen.type == "DELETED" and not excused:
             _removed(told, key, war)
+
+
+def _by_the_stale(world: World, one: Written) -> bool:
+    """Whether of two sinks the one that slept may have deleted what the other has made since (ADR 0003).
+
+    It expels by the policies of before, and a WAR without a status does not say how new it is.
+    """
+    edited = any(begin <= one.at_ms for begin, _ in world.users.expulsions)
+    return len(world.sinks) > 1 and (edited or "session" not in one.seen.object.get("status", {}))
 
 
 def _removed(told: Told, key: bytes, war: Manifest) -> None:
