@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, OffsetOutOfRangeError
 
-from tests.contract.relay import Relay
+from tests.contract.relay import BrokerRelay
 from tests.sim.log import Log, NotAnsweredError, OutOfRangeError, Rec, Sender
 from tests.sim.processors import Group
 from tests.support.eventually import eventually
@@ -25,8 +25,8 @@ _names = (f"contract-{number}" for number in itertools.count())
 class Broker(Protocol):
     """What is asked; ``partition`` None leaves it to the partitioner. OutOfRangeError where the log does not reach."""
 
-    async def topic(self, partitions: int = 1, *, compacted: bool = False) -> str:
-        """Make a topic; return its name."""
+    async def topic(self, partitions: int = 1, *, compacted: bool = False, lag_ms: int = 0) -> str:
+        """Make a topic; return its name. What is younger than ``lag_ms`` is not compacted."""
 
     async def append(self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = 0) -> int:
         """Append a record and wait for the broker's word; return the partition."""
@@ -46,8 +46,11 @@ class Broker(Protocol):
     async def trim(self, topic: str, before: int) -> None:
         """Let retention take what stands before an offset of partition 0."""
 
-    async def compact(self, topic: str) -> None:
-        """Return when the log cleaner was there; what was written last may be left out, as an active segment is."""
+    async def compact(self, topic: str, *others: str) -> None:
+        """Return when the log cleaner was there; what was written last may be left out, as an active segment is.
+
+        It had the same time for the others.
+        """
 
     async def commit(self, group: str, topic: str, offset: int, *, overtaken: bool = False) -> bool:
         """Commit an offset of partition 0 as a member of the group; return whether it was taken.
@@ -68,10 +71,12 @@ class Simulated:
     def __init__(self) -> None:
         self.time = START_MS
         self.logs: dict[str, Log] = {}
+        self.lags: dict[str, int] = {}
         self.groups: dict[str, Group] = {}
 
-    async def topic(self, partitions: int = 1, *, compacted: bool = False) -> str:  # noqa: ARG002 - compact says it
+    async def topic(self, partitions: int = 1, *, compacted: bool = False, lag_ms: int = 0) -> str:  # noqa: ARG002
         name = next(_names)
+        self.lags[name] = lag_ms
         self.logs[name] = Log(self.now_ms, partitions)
         return name
 
@@ -107,8 +112,9 @@ class Simulated:
     async def trim(self, topic: str, before: int) -> None:
         self.logs[topic].trim(topic, 0, before)
 
-    async def compact(self, topic: str) -> None:
-        self.logs[topic].compact(topic)
+    async def compact(self, topic: str, *others: str) -> None:
+        for each in (topic, *others):
+            self.logs[each].compact(each, self.lags[each])
 
     async def commit(self, group: str, topic: str, offset: int, *, overtaken: bool = False) -> bool:
         coordinator = self.groups.setdefault(group, Group(self.logs[topic]))
@@ -154,11 +160,12 @@ class Real:
         finally:
             await admin.close()
 
-    async def topic(self, partitions: int = 1, *, compacted: bool = False) -> str:
+    async def topic(self, partitions: int = 1, *, compacted: bool = False, lag_ms: int = 0) -> str:
         name = next(_names)
         config = {"message.timestamp.type": "LogAppendTime"}
         if compacted:
             config |= {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"}
+            config |= {"min.compaction.lag.ms": str(lag_ms)}
         async with self._admin() as admin:
             await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
         return name
@@ -176,7 +183,7 @@ class Real:
             await asyncio.gather(*[await one.send(topic, value, partition=0) for value in values])
 
     async def append_unanswered(self, topic: str, value: bytes) -> None:
-        async with Relay(self.servers) as relay:
+        async with BrokerRelay(self.servers) as relay:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self.servers, acks="all", request_timeout_ms=1500, retry_backoff_ms=5000
             )
@@ -215,10 +222,11 @@ class Real:
         async with self._admin() as admin:
             await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=before)})
 
-    async def compact(self, topic: str) -> None:
+    async def compact(self, topic: str, *others: str) -> None:
         count = len(await self.read(topic))
         await asyncio.sleep(0.2)
-        await self.append(topic, b"later", b"of another segment")
+        for each in (*others, topic):
+            await self.append(each, b"later", b"of another segment")
 
         async def cleaned() -> bool:
             return len(await self.read(topic)) <= count

@@ -1,11 +1,14 @@
 """What the sink relies on of Kubernetes: one suite for the fake, the simulation's and the real API."""
 
 import asyncio
+import copy
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from kubernetes.aio import client
@@ -26,7 +29,9 @@ from services.sink.ports import (
     Kind,
     NotFoundError,
     Seen,
+    UnavailableError,
 )
+from tests.contract.relay import Relay
 from tests.sim.sinks import Kubernetes as Simulated
 from tests.sim.sinks import Line
 from tests.support.cluster import MemoryCluster
@@ -64,6 +69,47 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
     """Every claim is made of all."""
     found: Cluster = request.getfixturevalue(request.param)
     return found
+
+
+class _Second(Random):
+    """Lets every second risk come true: not that nothing is done, but that nobody hears of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lucky = False
+
+    def random(self) -> float:
+        self._lucky = not self._lucky
+        return float(self._lucky)
+
+
+@asynccontextmanager
+async def deaf(cluster: Cluster) -> AsyncIterator[Cluster]:
+    """Yield the same cluster over a connection on which the answer to the first write gets lost."""
+    with pytest.MonkeyPatch.context() as patch:
+        if isinstance(cluster, Line):
+            line = Line(cluster.cluster, _Second())
+            line.flaky = 0.5
+            yield line
+        elif isinstance(cluster, MemoryCluster):
+            patch.setattr(cluster, "after", _lost)
+            yield cluster
+        else:
+            assert isinstance(cluster, adapter.Kubernetes)
+            settings = copy.copy(cluster._objects.api_client.configuration)
+            there = urlsplit(settings.host)
+            async with Relay(there.netloc) as relay:
+                settings.host = f"{there.scheme}://{relay.address[0]}:{relay.address[1]}"
+                async with client.ApiClient(configuration=settings) as api:
+                    far = adapter.Kubernetes(api)
+                    await far.list(Kind.NAMESPACE)  # opens the connection that the next call finds
+                    patch.setattr(adapter, "CALL_S", 2.0)
+                    relay.silent = True
+                    yield far
+
+
+def _lost(_what: str) -> None:
+    raise UnavailableError("the connection was lost; it was done")
 
 
 def group() -> Manifest:
@@ -260,6 +306,68 @@ async def test_what_an_owner_leaves_is_collected(cluster: Cluster) -> None:
         return await listed(cluster, Kind.WAR, made["metadata"]["name"]) is None
 
     await eventually(gone, "the registration to be collected with its group")
+
+
+async def test_a_write_that_was_not_answered_may_be_done_all_the_same(cluster: Cluster) -> None:
+    wanted = group()
+    async with deaf(cluster) as far:
+        with pytest.raises(UnavailableError):
+            await far.create(Kind.GROUP, wanted)
+
+    async def written() -> bool:
+        return await listed(cluster, Kind.GROUP, wanted["metadata"]["name"]) is not None
+
+    await eventually(written, "the object whose creation nobody answered")
+
+
+async def test_a_deletion_that_was_not_answered_may_be_done_all_the_same(cluster: Cluster) -> None:
+    made = await cluster.create(Kind.GROUP, group())
+    async with deaf(cluster) as far:
+        with pytest.raises(UnavailableError):
+            await far.delete(Kind.GROUP, exactly(made))
+
+    async def gone() -> bool:
+        return await listed(cluster, Kind.GROUP, made["metadata"]["name"]) is None
+
+    await eventually(gone, "the deletion that nobody answered")
+
+
+async def test_what_has_a_finalizer_is_marked_and_goes_when_that_is_taken_away(cluster: Cluster) -> None:
+    wanted = group()
+    wanted["metadata"]["finalizers"] = ["example.com/hold"]
+    made = await cluster.create(Kind.GROUP, wanted)
+    await cluster.delete(Kind.GROUP, exactly(made))
+    held = await listed(cluster, Kind.GROUP, made["metadata"]["name"])
+    assert held is not None
+    assert "deletionTimestamp" in held["metadata"]
+    assert held["metadata"]["generation"] == made["metadata"]["generation"] + 1
+    with pytest.raises(AlreadyExistsError):
+        await cluster.create(Kind.GROUP, wanted)
+    start = (await cluster.list(Kind.GROUP)).resource_version
+    await cluster.update(Kind.GROUP, {**held, "metadata": {**held["metadata"], "finalizers": []}})
+    assert await listed(cluster, Kind.GROUP, made["metadata"]["name"]) is None
+    assert [one.type for one in await some(cluster.watch(Kind.GROUP, start), 1)] == ["DELETED"]
+
+
+@pytest.mark.parametrize("cluster", ["fake", "simulated"], indirect=True)
+async def test_a_bookmark_moves_the_version_and_the_watch_goes_on_from_it(cluster: Cluster) -> None:
+    """The real API sends one a minute, which is too long for a test."""
+    start = (await cluster.list(Kind.WAR)).resource_version
+    owner = await cluster.create(Kind.GROUP, group())
+    first = await cluster.create(Kind.WAR, war(owner))
+    await cluster.create(Kind.GROUP, group())
+    told: list[Seen] = []
+    async with asyncio.timeout(20):
+        async for seen in cluster.watch(Kind.WAR, start):
+            told.append(seen)
+            if len(told) > 1:
+                break
+    assert [one.type for one in told] == ["ADDED", "BOOKMARK"]
+    version = told[1].object["metadata"]["resourceVersion"]
+    assert int(version) >= int(first["metadata"]["resourceVersion"])
+    second = await cluster.create(Kind.WAR, war(await cluster.create(Kind.GROUP, group())))
+    after = await some(cluster.watch(Kind.WAR, version), 1)
+    assert after[0].object["metadata"]["uid"] == second["metadata"]["uid"]
 
 
 async def test_a_list_is_whole_however_many_pages_it_has(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,19 @@ async def test_compaction_keeps_the_last_of_each_key_where_it_stood(broker: Brok
     ]
 
 
+async def test_what_is_younger_than_the_lag_is_not_compacted(broker: Broker) -> None:
+    """Until then every reader sees what a zombie's late record replaced (ADR 0004)."""
+    hour, none = await broker.topic(compacted=True, lag_ms=3_600_000), await broker.topic(compacted=True)
+    for topic in (hour, none):
+        for value in (b"1", b"2", b"3"):
+            await broker.append(topic, b"a", value)
+        for _ in range(3):
+            await broker.append(topic, b"filler", b"closes what is before it")
+    await broker.compact(none, hour)
+    kept = {topic: [one.value for one in await broker.read(topic) if one.key == b"a"] for topic in (hour, none)}
+    assert kept == {hour: [b"1", b"2", b"3"], none: [b"3"]}
+
+
 async def test_a_tombstone_outlives_what_it_deletes(broker: Broker) -> None:
     topic = await broker.topic(compacted=True)
     for value in (b"1", None):

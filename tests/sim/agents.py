@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from schemas.codec import Rejection, decode_answer, decode_event
-from schemas.events import Address, AddressType, AgentSoftware, Event, Host, Introduction, Registration
+from schemas.events import Address, AddressType, AgentSoftware, Event, Host, Introduction, Registration, WorkloadReport
 from schemas.identity import AwsIdentity, Ec2Instance, Identity
 from schemas.topics import EVENTS, REGISTRATIONS
 from services.agent.core import session
@@ -29,12 +29,13 @@ ACCOUNT, OTHER_ACCOUNT = "123456789012", "999999999999"
 _YEAR_MS = 365 * 24 * 3600 * 1000
 
 
-def introduction(number: int, version: str, account: str = ACCOUNT) -> Introduction:
-    """Return the introduction of workload ``number``."""
+def introduction(number: int, version: str, account: str = ACCOUNT, place: int = 0) -> Introduction:
+    """Return the introduction of workload ``number``; in another ``place`` it has another address and label."""
     instance = Ec2Instance(instance_id=f"i-{number:017x}")
     aws = AwsIdentity(partition="aws", account=account, region="us-east-2", zone="us-east-2b", ec2=instance)
-    host = Host(addresses=(Address(ip=f"172.31.5.{number + 1}", type=AddressType.VPC),))
-    registration = Registration(agent=AgentSoftware(version=version), host=host)
+    host = Host(addresses=(Address(ip=f"172.31.{5 + place}.{number + 1}", type=AddressType.VPC),))
+    labels = {"rack": f"r{place}"} if place else {}
+    registration = Registration(agent=AgentSoftware(version=version), host=host, workload=WorkloadReport(labels=labels))
     return Introduction(namespace="bookinfo", group="ratings", identity=Identity(aws=aws), registration=registration)
 
 
@@ -46,7 +47,7 @@ class Agent:
     ) -> None:
         """``shows`` is whose credential it shows; its own where nothing else is said."""
         self.log, self.number, self.rng = log, number, rng
-        self.version, self.account = "v1", account
+        self.version, self.account, self.place = "v1", account, 0
         self.shown = credential(shows or introduction(number, "v1", account).identity)
         self.key = introduction(number, "v1", account).key.to_bytes()
         self.partition = log.of(self.key)
@@ -67,7 +68,7 @@ class Agent:
     def start(self) -> None:
         """Start a new process, which knows nothing of the one before but what the disk kept."""
         self.alive = True
-        self.session = AgentSession(introduction(self.number, self.version, self.account), tails=self.tails)
+        self.session = AgentSession(introduction(self.number, self.version, self.account, self.place), tails=self.tails)
         self.wait = Wait(self._clock(), begin=True)
         self.sender = Sender(self.log, self.rng)
         self.heard = self.log.part(REGISTRATIONS, self.partition).end
@@ -83,6 +84,12 @@ class Agent:
         if self.sender.last is not None and self.rng.random() < 0.5:
             self.sender.late.append(self.sender.last._replace(not_before=self.log.now() + self.rng.randrange(3000)))
         self.ghosts.append(self.sender)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing of it can arrive at the broker any more."""
+        waiting = any(ghost.late or any(ghost.queues.values()) for ghost in self.ghosts)
+        return not self.alive and not waiting
 
     def wipe(self) -> None:
         """Lose the disk: another process begins with an empty one."""

@@ -9,15 +9,17 @@ STORM_MS = 15_000
 KINDS = {
     "agent.kill": 3, "agent.restart": 3, "agent.stop": 2, "agent.upgrade": 1, "agent.cut": 4, "agent.duplicate": 3,
     "agent.delay": 2, "agent.reorder": 2, "agent.skew": 2, "agent.all-cut": 3, "agent.wipe": 2,
+    "agent.move": 3, "agent.return": 2, "agent.dusk": 3,
     "processor.crash": 5, "processor.cut": 3, "processor.pause": 2, "processor.zombie": 3, "processor.slow": 2,
     "processor.relic": 3, "processor.torn": 3, "processor.twin": 2,
     "group.rebalance": 2, "broker.outage": 2, "broker.mute": 2, "broker.compact": 1, "changelog.compact": 1,
-    "sink.crash": 4, "sink.cut": 2, "sink.pause": 2,
-    "api.outage": 2, "api.flaky": 3, "api.compact": 2, "watch.lag": 3,
+    "sink.crash": 4, "sink.cut": 2, "sink.pause": 2, "sink.twin": 4,
+    "api.outage": 2, "api.flaky": 3, "api.busy": 2, "api.compact": 2, "watch.lag": 3,
     "twin.start": 4, "twin.follow": 3,
     "forge.heartbeat": 2, "forge.goodbye": 2, "forge.connect": 2, "forge.steal": 2, "forge.replay": 3,
     "policy.delete": 2, "policy.edit": 2,
     "user.delete": 4, "user.edit": 3, "user.touch": 2, "user.regroup": 1, "user.release": 1,
+    "user.hold": 2, "user.race": 2,
 }  # fmt: skip
 """Every kind of fault, and how likely it is beside the others."""
 

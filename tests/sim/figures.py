@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tests.sim.campaign import Outcome
 
-FALSE = ("false verdict", "void window", "false removal", "forged")
+FALSE = ("false verdict", "void window", "false absent", "false removal", "forged")
 
 
 @dataclass

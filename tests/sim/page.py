@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from services.cli.bench.mesh.report import machine
+from tests.sim.endpoints import SLACK_MS
 from tests.sim.figures import Figures
-from tests.sim.mutations import MUTATIONS, caught
+from tests.sim.mutations import KINDS, MUTATIONS, caught
 from tests.sim.processors import RULES
 from tests.sim.world import CALM_MS, END_MS
 
 PARTS: Mapping[str, str] = {
-    "agent": "a machine dies, restarts, says goodbye, loses its disk; its records are late, doubled or out of order; "
-    "its clock is wrong; it, or all of them, cannot reach the broker",
+    "agent": "a machine dies, restarts, says goodbye, loses its disk, comes back with another address and label, or "
+    "after its removal, or dies in the calm; its records are late, doubled or out of order; its clock is wrong; it, or "
+    "all of them, cannot reach the broker",
     "twin": "another machine shows the same credential, beside the living one or while that one is missed",
     "forge": "records by somebody without the credential or the links: heartbeats, goodbyes, connects; stolen "
     "credentials; records written again byte by byte",
@@ -21,11 +23,13 @@ PARTS: Mapping[str, str] = {
     "group": "partitions move",
     "broker": "the broker is away, or takes records and does not answer; its log is compacted",
     "changelog": "the table's log is compacted",
-    "sink": "the sink crashes at any point, is paused, or cut off",
-    "api": "the API server is away, fails now and then, forgets old versions (410)",
+    "sink": "the sink crashes at any point, is paused, or cut off; a second one runs beside it, is frozen and thawed, "
+    "or takes over while the first is asleep in a deletion",
+    "api": "the API server is away, fails now and then, is busy (429 with Retry-After), forgets old versions (410)",
     "watch": "watches lag behind",
     "policy": "the policy by which all joined is deleted, or edited so that it means others",
-    "user": "people delete registrations, edit them and their groups, delete groups, release the brake",
+    "user": "people delete registrations, note on them while the sink writes, hold them by a finalizer, edit and "
+    "delete groups, release the brake",
 }
 
 PAGE = """# Simulated worlds
@@ -45,7 +49,7 @@ Written on {date} by `muster sim {seeds_told} --write deploy/simulation.md`, on 
 | records of agents, owners, operators, intruders and the sink | {events:,} |
 | faults | {faults:,} |
 | verdicts told | {verdicts} |
-| **false verdicts**: said of who was heard, by a void window, or by an intruder's word | {false} |
+| **false verdicts**: said of who was heard or cut off with most, by a void window, or by an intruder's word | {false} |
 | **worlds in which an invariant broke** | {broken} |
 
 Up to six machines and two intruders in a world, {window:g} ms windows, absent after {missed}, removed {grace} later;
@@ -59,20 +63,30 @@ faults in the first {calm:g} s, judged for {end:g} s.
 
 ## What is checked
 
-At every step: no verdict on whom the broker had heard in time; none by a window whose owner changed; none by a forger;
-nobody takes the place of a living session but its own machine; nobody stands in Kubernetes who proved nothing or whom
-no policy allowed; a snapshot of a group never changes; a registration never goes back to an older state; none is
-deleted but by a removal that was told, by a user, or by a policy that says so. At the end: what was told is the
-oracle's fold of the log, Kubernetes is what was told, endpoints of the dead get no traffic, who lives is registered
-(anew, where its registration was deleted), who is dead is gone after its grace, and in the quiet at the end nothing
-was written.
+At every step, of what is told: nobody is absent or removed but after as many windows without a word as the rules ask
+for, counted on the log; none by a window whose owner changed; none by a forger; nobody takes the place of a living
+session but its own machine. And, knowing the machines: nobody is called absent who lives and was cut off together with
+so many of its partition that the brake must hold.
+
+At every write to Kubernetes: nobody stands there who proved nothing or whom no policy allowed; a snapshot of a group
+never changes; a registration never goes back to an older state, and is deleted only where that very session was told
+to be removed, where a user deleted it or its group, or where policies expelled it then; an endpoint loses its traffic
+only by a verdict of absence that was told, never by doubt, and goes only with its registration; what people noted on an
+object stays. In the calm, the endpoint of a dead machine gets no traffic from {slack:g} s after the tick that is due,
+long before it is removed.
+
+At the end: what was told is the oracle's fold of the log; Kubernetes is what was told, and has the address, labels and
+versions that the agents reported last; who lives is registered (anew, where its registration was deleted), who is dead
+is gone after its grace. Over its whole life a world saw no more writes than its transitions and its users gave reason
+for, and in the quiet at the end none at all.
 
 ## That it can fail
 
-Each of these is a core with one rule taken out; the seed is of a world that shows it.
+Each of these is a core with one rule taken out; the seed is of a world that shows it, and the invariant is the one that
+must notice, where it is told.
 
-| without the rule | caught by seed |
-| --- | --- |
+| without the rule | caught by seed | as |
+| --- | --- | --- |
 {mutations}
 """
 
@@ -96,6 +110,7 @@ def page(figures: Figures, seconds: float, jobs: int, seeds_told: str, today: da
         missed=RULES.missed_windows,
         grace=RULES.grace_windows,
         calm=CALM_MS / 1000,
+        slack=SLACK_MS / 1000,
         end=END_MS / 1000,
         parts="\n".join(_parts(figures)),
         mutations="\n".join(_mutations()),
@@ -111,4 +126,4 @@ def _parts(figures: Figures) -> Iterable[str]:
 
 def _mutations() -> Iterable[str]:
     for mutation in MUTATIONS:
-        yield f"| {inspect.getdoc(mutation)} | {caught(mutation)} |"
+        yield f"| {inspect.getdoc(mutation)} | {caught(mutation)} | {KINDS.get(mutation.__name__, '')} |"

@@ -6,16 +6,18 @@ from typing import Any
 from schemas.topics import EVENTS
 from schemas.workloads import Presence, Workload
 from services.agent.core.moves import State
-from services.sink.core.health import gets_traffic
 from services.sink.core.objects import Manifest
 from services.sink.ports import Kind
 from tests.sim.agents import Agent
-from tests.sim.invariants import Told, name_of
+from tests.sim.breach import name_of
+from tests.sim.endpoints import gets_traffic
 from tests.sim.processors import RULES
+from tests.sim.told import LIVING, Told
 from tests.sim.trust import prove, vouch
 from tests.sim.users import NAMESPACE
 from tests.sim.world import World
 from tests.support.oracle import OracleRules, Verdicts, oracle
+from tests.support.oracle import State as Outcome
 
 ORACLE = OracleRules(
     window_ms=RULES.window_ms,
@@ -26,14 +28,6 @@ ORACLE = OracleRules(
     brake_release_share=RULES.brake_release_share,
     brake_least=RULES.brake_least,
 )
-
-
-def _health(name: str, entry: Manifest | None, presence: Presence | None, *, doubted: bool) -> Iterator[str]:
-    """Yield what is wrong with what istiod reads of an endpoint: traffic for the dead, or none for the living."""
-    if entry is None or presence in {None, Presence.UNKNOWN}:
-        return
-    if gets_traffic(entry) is not (doubted or presence is Presence.CONNECTED):
-        yield f"endpoint: {name} is {presence} and istiod takes its entry for healthy={gets_traffic(entry)}"
 
 
 def settled(world: World, told: Told) -> Iterator[str]:
@@ -55,25 +49,55 @@ def _about(world: World, agent: Agent, said: Verdicts) -> Iterator[str]:
     war = world.cluster.objects.get((Kind.WAR, *place))
     entry = world.cluster.objects.get((Kind.ENTRY, *place))
     name = name_of(agent.key)
-    if agent.alive and presence is not Presence.CONNECTED:
-        yield f"liveness: {name} is alive and is {presence}"
-    if not agent.alive and presence is Presence.CONNECTED:
-        yield f"liveness: {name} is dead and is still connected"
+    yield from _lives(name, agent, state)
     if presence is Presence.ABSENT and not _braked(said):
         yield f"endpoint: {name} is dead for more than the whole grace, and not removed"
-    doubted = world.sink.state.fleet.doubts(agent.key)
+    doubted = doubts(world, agent.key)
     if presence in {None, Presence.REMOVED} and (war or entry) and not doubted:
         yield f"endpoint: {name} is {presence} and has a WAR or an entry"
     if (war is None) != (entry is None):
         yield f"endpoint: {name} has {'an entry and no WAR' if entry else 'a WAR and no entry'}"
-    yield from _health(name, entry, presence, doubted=doubted)
+    if entry is not None and presence is not None and gets_traffic(entry) != (doubted or presence in LIVING):
+        yield f"endpoint: {name} is {presence}, and its entry gets {'' if gets_traffic(entry) else 'no '}traffic"
     if war is not None and state is not None:
-        condition = next(c for c in war["status"]["conditions"] if c["type"] == "AgentConnected")
-        wanted = {Presence.CONNECTED: "True", Presence.UNKNOWN: "Unknown"}.get(state.presence, "False")
-        if (condition["status"], war["status"]["revision"]) != (wanted, state.revision):
-            yield f"cluster: {name} is {state.presence} at {state.revision}, its WAR says {war['status']}"
+        yield from _told(name, state, war)
+        yield from _reported(name, state, war, entry)
     if agent.alive:
         yield from _onboarded(world, agent, war) if world.users.allowing else _refused(world, agent, war)
+
+
+def doubts(world: World, key: bytes) -> bool:
+    """Whether a sink holds the silence of a workload against its observer (ADR 0016)."""
+    return any(sink.state.fleet.doubts(key) for sink in world.sinks)
+
+
+def _lives(name: str, agent: Agent, state: Outcome | None) -> Iterator[str]:
+    """Yield where the verdict is not what the machine is, or says."""
+    presence = state.presence if state else None
+    if agent.alive and presence is not Presence.CONNECTED:
+        yield f"liveness: {name} is alive and is {presence}"
+    if agent.alive and state is not None and state.workload.registration != agent.session.introduction.registration:
+        yield f"reported: {name} is not taken by its word: {state.workload.registration}"
+    if not agent.alive and presence is Presence.CONNECTED:
+        yield f"liveness: {name} is dead and is still connected"
+
+
+def _told(name: str, state: Outcome, war: Manifest) -> Iterator[str]:
+    """Yield where a WAR does not say what was decided last."""
+    condition = next(c for c in war["status"]["conditions"] if c["type"] == "AgentConnected")
+    wanted = {Presence.CONNECTED: "True", Presence.UNKNOWN: "Unknown"}.get(state.presence, "False")
+    if (condition["status"], war["status"]["revision"]) != (wanted, state.revision):
+        yield f"cluster: {name} is {state.presence} at {state.revision}, its WAR says {war['status']}"
+
+
+def _reported(name: str, state: Outcome, war: Manifest, entry: Manifest | None) -> Iterator[str]:
+    """Yield where Kubernetes has not what the agent reported last, as the log has it."""
+    registration = state.workload.registration
+    if war["spec"]["registration"] != registration.model_dump(mode="json", exclude_none=True):
+        yield f"reported: the WAR of {name} has {war['spec']['registration']}, the agent said {registration}"
+    wanted = (registration.host.addresses[0].ip, dict(registration.workload.labels))
+    if entry is not None and (entry["spec"]["address"], entry["spec"].get("labels", {})) != wanted:
+        yield f"reported: the entry of {name} has {entry['spec']}, the agent said {wanted}"
 
 
 def _braked(said: Verdicts) -> bool:
@@ -92,7 +116,8 @@ def _onboarded(world: World, agent: Any, war: Any) -> Iterator[str]:  # noqa: AN
         uid, generation, session = world.users.deleted[agent.key]
         if war["metadata"]["uid"] == uid or war["spec"]["workloadGroup"]["generation"] < generation:
             yield f"onboarding: {name} did not join anew after its WAR was deleted"
-        if session == war["status"]["session"]:
+        # Of two sinks the one that did not answer makes it again for the same session (ADR 0003).
+        if session == war["status"]["session"] and len(world.sinks) == 1:
             yield f"onboarding: {name} has a WAR of the very session whose WAR was deleted"
 
 

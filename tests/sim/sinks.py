@@ -1,11 +1,11 @@
 """The sink of the world: the real state, plans and reconciler over a Kubernetes that is watched, fails and forgets."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from random import Random
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from schemas.actions import Written
 from schemas.message import instant
 from schemas.removals import Removal
 from schemas.topics import REGISTRATIONS, WORKLOADS
@@ -17,13 +17,44 @@ from services.sink.reconciler import Pace, Reconciler, Telling
 from services.sink.state import State
 from tests.sim.log import Log, NotAnsweredError, Task, at_once, turn
 from tests.sim.processors import QUIET
-from tests.support.cluster import MemoryCluster
+from tests.support.cluster import MemoryCluster, bookmark
 
 T = TypeVar("T")
+
+RETRY_AFTER_S = 1.0
+BOOKMARK_MS = 1_000
+
+
+class Written(NamedTuple):
+    """One write, for those who judge the world: no compaction takes it away."""
+
+    at_ms: int
+    kind: Kind
+    seen: Seen
+    by_user: bool
 
 
 class Kubernetes(MemoryCluster):
     """The contract-tested fake, whose history can be read without waiting for it."""
+
+    def __init__(self, *namespaces: str, now: Callable[[], int] = lambda: 0, **how: Any) -> None:  # noqa: ANN401
+        """``now`` is the time that is written down of each write, in milliseconds."""
+        self.now = now
+        self.journal: list[Written] = []
+        """Every write, and what was collected by it."""
+        self._user = False
+        super().__init__(*namespaces, **how)
+
+    @contextmanager
+    def by_user(self) -> Iterator[None]:
+        """Write down that a user writes."""
+        self._user = True
+        yield
+        self._user = False
+
+    def _tell(self, kind: Kind, event: Any, item: Manifest) -> None:  # noqa: ANN401 - as it is overridden
+        super()._tell(kind, event, item)
+        self.journal.append(Written(self.now(), kind, self._history[-1][2], self._user))
 
     def changes(self, kind: Kind, since: int) -> list[tuple[int, Seen]]:
         """Return what a watch from this version would have yielded by now; GoneError where it is too old."""
@@ -44,12 +75,16 @@ class Line:
     def __init__(self, cluster: Kubernetes, rng: Random) -> None:
         self.cluster, self.rng = cluster, rng
         self.down = False
-        self.flaky = 0.0
+        self.flaky = self.busy = 0.0
+        self.held: Callable[[], bool] = lambda: False
+        """Whether a deletion that was begun stands still: its process does."""
 
     async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
         await turn()
         if self.down or self.rng.random() < self.flaky:
             raise UnavailableError("connection refused")
+        if self.busy and self.rng.random() < self.busy:
+            raise UnavailableError("429: too many requests", RETRY_AFTER_S)
         done = await call()
         await turn()
         if self.down or self.rng.random() < self.flaky:
@@ -66,6 +101,9 @@ class Line:
             for at, seen in self.cluster.changes(kind, version):
                 version = at
                 yield seen
+            if version != self.cluster._version:
+                version = self.cluster._version
+                yield bookmark(version)
             await turn()
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
@@ -75,6 +113,8 @@ class Line:
         return await self._call(lambda: self.cluster.update(kind, manifest, status=status))
 
     async def delete(self, kind: Kind, which: Exactly) -> None:
+        while self.held():
+            await turn()
         await self._call(lambda: self.cluster.delete(kind, which))
 
 
@@ -82,7 +122,7 @@ LIMITS = Limits(respite=timedelta(seconds=1))
 """Of the doubt about the fleet: as ever, but for a world that lives less than a minute."""
 
 
-def _untold(_key: bytes, _written: Written) -> None:
+def _untold(_key: bytes, _written: object) -> None:
     """Nobody of this world hears what a sink did: nothing acts on it."""
 
 
@@ -102,7 +142,12 @@ class Sink:
     def __init__(self, log: Log, line: Line, rng: Random) -> None:
         self.log, self.line, self.rng = log, line, rng
         self.cut = self.paused = self.lagging = False
+        self.awake_ms = self.doze_ms = 0
+        """It stands still until then; and it will for so long in the middle of its next deletion."""
         self.alive = False
+        self.turns = 0
+        """How often it began to doubt the observer of all, or believed it again."""
+        line.held = self._dozes
         self.start()
 
     def start(self) -> None:
@@ -138,11 +183,23 @@ class Sink:
         await turn()
 
     async def _keep(self, _key: bytes, _removal: Removal) -> None:
-        """Nobody of this world undoes anything."""
+        """Wait until the broker could take it: nobody of this world undoes anything."""
         await turn()
+        while not self.log.answers or self.cut:
+            await turn()
+
+    def _dozes(self) -> bool:
+        """Fall asleep where that is due; return whether it sleeps."""
+        if self.doze_ms:
+            self.awake_ms, self.doze_ms = self.log.now() + self.doze_ms, 0
+        return self.log.now() < self.awake_ms
+
+    def wake(self) -> None:
+        """Go on now, and fall asleep no more."""
+        self.awake_ms = self.doze_ms = 0
 
     def step(self) -> None:
-        if not self.alive or self.paused:
+        if not self.alive or self.paused or self.log.now() < self.awake_ms:
             return
         if self.log.answers and not self.cut:
             self._follow_log()
@@ -183,7 +240,10 @@ class Sink:
                 if kind is Kind.WAR:
                     self._concern(self.state.keys_known())
                 return
-            for at, seen in self.line.cluster.changes(kind, version):
+            changes = self.line.cluster.changes(kind, version)
+            if not changes and self.log.now() % BOOKMARK_MS == 0:
+                self.versions[kind] = self.line.cluster._version
+            for at, seen in changes:
                 self.versions[kind] = at
                 take = self.state.drop if seen.type == "DELETED" else self.state.put
                 self._concern(take(kind, seen.object))
@@ -196,6 +256,7 @@ class Sink:
 
     def _weigh(self) -> None:
         if self.state.fleet.judge(instant(self.log.now())):
+            self.turns += 1
             self.due |= dict.fromkeys(self.state.fleet.silent, self.log.now())
 
     def _work(self) -> None:
@@ -209,8 +270,9 @@ class Sink:
                 if ended:
                     del self.hands[key]
                     self.failures.pop(key, None)
-            except ClusterError:
+            except ClusterError as error:
                 del self.hands[key]
                 failures = self.failures[key] = self.failures.get(key, 0) + 1
-                again = self.log.now() + min(100 * 2**failures, 1600)
+                asked = (error.after_s or 0) if isinstance(error, UnavailableError) else 0
+                again = self.log.now() + max(min(100 * 2**failures, 1600), int(asked * 1000))
                 self.due[key] = min(self.due.get(key, again), again)

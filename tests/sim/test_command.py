@@ -28,6 +28,8 @@ def test_a_seed_that_fails_is_told_with_the_faults_it_needs_and_ends_in_1(monkey
     told = done.stderr.partition(f"seed {seed}: ")[2].partition("again:")[0]
     assert [line.split()[2] for line in told.splitlines() if " of " in line and " for " in line] == ["user.edit"]
     assert f"again: muster sim --seed {seed}\n" in done.stderr
+    assert "the sink: workloadautoregistrations MODIFIED" in told
+    assert "muster.events[" in told
 
 
 def test_without_a_checkout_it_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

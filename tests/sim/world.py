@@ -31,12 +31,15 @@ class World:
         self.dice = [Random(f"{name}/{seed}") for name in ("world", "api", "sink")]
         rng = self.dice[0]
         self.log = Log(lambda: START_MS + self.elapsed, rng.choice((1, 2)))
-        self.cluster = Kubernetes(NAMESPACE, uid=lambda: str(uuid.UUID(int=self.dice[1].getrandbits(128), version=4)))
+        self.cluster = Kubernetes(
+            NAMESPACE,
+            now=self.log.now,
+            uid=lambda: str(uuid.UUID(int=self.dice[1].getrandbits(128), version=4)),
+        )
         enforcement = Random(f"enforcement/{seed}").choice(list(Enforcement))
         self.users = Users(self.cluster, self.log, enforcement)
         self.users.make_group()
         self.users.allow()
-        self.line = Line(self.cluster, self.dice[1])
         self.agents = [Agent(self.log, n, Random(f"agent/{n}/{seed}")) for n in range(rng.randint(1, 6))]
         self.intruders = Intruders(self.log, seed)
         self.group = Group(self.log)
@@ -46,7 +49,8 @@ class World:
             Processor(self.log, self.group, n, Random(f"processor/{n}/{seed}"), REFRESH_WINDOWS if self.hours else 9999)
             for n in range(rng.choice((1, 2)))
         ]
-        self.sink = Sink(self.log, self.line, self.dice[2])
+        self.seed = seed
+        self.sinks = [Sink(self.log, Line(self.cluster, self.dice[1]), self.dice[2])]
         self.later: list[tuple[int, int, Callable[[], None]]] = []
         self.told: list[tuple[int, str]] = []
         for number, fault in enumerate(faults):
@@ -64,13 +68,15 @@ class World:
         self.group.step(self.processors)
         for processor in self.processors:
             processor.step()
-        self.sink.step()
+        for sink in self.sinks:
+            sink.step()
 
     def end(self) -> None:
         """Drop whatever is under way."""
         for processor in self.processors:
             processor.crash()
-        self.sink.crash()
+        for sink in self.sinks:
+            sink.crash()
 
     def after(self, for_ms: int, then: Callable[[], None]) -> None:
         """Let something happen later."""
@@ -101,6 +107,14 @@ class World:
                 one.stop()
                 if fault.for_ms < 6000:
                     self.after(fault.for_ms, lambda: _revive(one))
+            case "move":
+                one.place += 1
+                self._begin_anew(one)
+            case "return":  # after its removal
+                one.kill()
+                self.after(9000 + fault.for_ms // 4, lambda: _revive(one))
+            case "dusk":
+                self.after(CALM_MS + 500 + fault.for_ms // 2 - self.elapsed, one.kill)
             case _:
                 self._mislead(one, what, fault)
 
@@ -204,7 +218,7 @@ class World:
     def _read_again(self) -> None:
         """Compact what is an hour old, and let everybody begin anew from what is left."""
         self._compact(WORKLOADS, PRESENCE_CHANGELOG)
-        everybody: tuple[Processor | Sink, ...] = (*self.processors, self.sink)
+        everybody: tuple[Processor | Sink, ...] = (*self.processors, self.sinks[0])
         for each in everybody:
             each.crash()
             self.after(600, lambda each=each: _revive(each))  # type: ignore[misc]
@@ -229,23 +243,49 @@ class World:
             self.log.compact(topic, LAG_MS)
 
     def _sink(self, what: str, fault: Fault) -> None:
-        if what == "crash":
-            self.sink.crash()
-            self.after(min(fault.for_ms, 3000), lambda: _revive(self.sink))
-        else:
-            self._set(self.sink, "paused" if what == "pause" else what, value=True, fault=fault, back=False)
+        one = self.sinks[fault.who % len(self.sinks)]
+        match what:
+            case "crash":
+                one.crash()
+                self.after(min(fault.for_ms, 3000), lambda: _revive(one))
+            case "twin":
+                self._twin_sink(fault)
+            case _:
+                self._set(one, "paused" if what == "pause" else what, value=True, fault=fault, back=False)
+
+    def _twin_sink(self, fault: Fault) -> None:
+        """Let a second sink run until the calm: frozen and thawed at random, or with the first asleep in a deletion."""
+        rng = Random(f"twin/{self.seed}/{fault.at_ms}")
+        twin = Sink(self.log, Line(self.cluster, rng), rng)
+        self.sinks.append(twin)
+        self.after(CALM_MS - self.elapsed, twin.crash)
+        if fault.who % 2:
+            self.sinks[0].doze_ms = 6000
+            self.after(CALM_MS - self.elapsed, self.sinks[0].wake)
+            self._agent("return", fault)
+            return
+        for start in range(500, CALM_MS - self.elapsed - 4000, 3000):
+            frozen = fault._replace(for_ms=rng.choice((500, 2000, 4000)))
+            self.after(
+                start + rng.randrange(1500),
+                lambda frozen=frozen: self._set(twin, "paused", value=True, fault=frozen, back=False),  # type: ignore[misc]
+            )
 
     def _api(self, what: str, fault: Fault) -> None:
-        match what:
-            case "outage":
-                self._set(self.line, "down", value=True, fault=fault, back=False)
-            case "flaky":
-                self._set(self.line, "flaky", 0.3, fault, 0.0)
-            case "compact":
-                self.cluster.compact()
+        for line in [sink.line for sink in self.sinks]:
+            match what:
+                case "outage":
+                    self._set(line, "down", value=True, fault=fault, back=False)
+                case "flaky":
+                    self._set(line, "flaky", 0.3, fault, 0.0)
+                case "busy":
+                    self._set(line, "busy", 0.5, fault, 0.0)
+        if what == "compact":
+            self.cluster.compact()
 
     def _watch(self, _what: str, fault: Fault) -> None:
-        self._set(self.sink, "lagging", value=True, fault=fault, back=False)
+        for sink in self.sinks:
+            self._set(sink, "lagging", value=True, fault=fault, back=False)
 
     def _user(self, what: str, fault: Fault) -> None:
         one = self.agents[fault.who % len(self.agents)]
@@ -255,7 +295,15 @@ class World:
             case "edit":
                 self.users.edit(str(fault.at_ms))
             case "touch":
-                self.users.touch(one, str(fault.at_ms))
+                self.users.touch(one, str(fault.at_ms), alone=fault.who % 2 == 1)
+            case "race":  # an edit that the sink does not see yet, while it writes
+                self._watch("lag", fault._replace(for_ms=3000))
+                self._agent("move", fault)
+                for wait in range(100, 2000, 400):
+                    self.after(wait, lambda wait=wait: self.users.touch(one, str(fault.at_ms + wait), alone=False))  # type: ignore[misc]
+            case "hold":
+                self.users.hold(one, held=True)
+                self.after(fault.for_ms, lambda: self.users.hold(one, held=False))
             case "regroup":
                 if self.users.remove_group():
                     self.after(fault.for_ms, self.users.make_group)

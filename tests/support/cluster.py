@@ -1,7 +1,7 @@
 """Kubernetes in memory, for the sink's port: held to the contract of the real one in tests/contract.
 
 It keeps what the sink relies on: resourceVersions that rise, uids, preconditions, generations, the status
-subresource, watches from a version, and the collection of what an owner leaves behind.
+subresource, finalizers, watches from a version with bookmarks, and the collection of what an owner leaves behind.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ _KINDS = {
 }
 WITH_STATUS = (Kind.WAR, Kind.ENTRY)
 """Kinds whose status is a subresource."""
+DELETING = "deletionTimestamp"
 
 
 class MemoryCluster:
@@ -67,10 +68,14 @@ class MemoryCluster:
         while True:
             if told < self._compacted:
                 raise GoneError(f"too old resource version: {told} ({self._compacted})")
+            quiet = told
             for version, of, seen in [one for one in self._history if one[0] > told]:
                 told = version
                 if of is kind:
+                    quiet = told
                     yield copy.deepcopy(seen)
+            if quiet != told:
+                yield bookmark(told)
             self._news.clear()
             await self._news.wait()
 
@@ -102,7 +107,9 @@ class MemoryCluster:
             item.pop("status", None)
             item |= {"status": known["status"]} if "status" in known else {}
         item["metadata"]["generation"] = known["metadata"]["generation"] + (item.get("spec") != known.get("spec"))
-        stored: Manifest = copy.deepcopy(known) if item == known else self._store(kind, "MODIFIED", item)
+        item["metadata"].pop(DELETING, None)
+        item["metadata"] |= {DELETING: known["metadata"][DELETING]} if DELETING in known["metadata"] else {}
+        stored: Manifest = copy.deepcopy(known) if item == known else self._stored(kind, item)
         self._collect()
         self.after(what)
         return stored
@@ -129,9 +136,11 @@ class MemoryCluster:
         self._store(kind, "ADDED" if known is None else "MODIFIED", item)
 
     def remove(self, kind: Kind, namespace: str, name: str) -> None:
-        """Delete as ``kubectl delete`` does: without preconditions, and with all that it owns."""
-        item = self.objects.pop((kind, namespace, name))
-        self._tell(kind, "DELETED", item)
+        """Delete as ``kubectl delete`` does: without preconditions, and with all that it owns.
+
+        What has a finalizer is only marked, and gone once an update leaves it without one.
+        """
+        self._delete((kind, namespace, name))
         self._collect()
 
     def compact(self) -> None:
@@ -158,6 +167,25 @@ class MemoryCluster:
         self._tell(kind, event, item)
         return copy.deepcopy(item)
 
+    def _stored(self, kind: Kind, item: Manifest) -> Manifest:
+        """Replace an object, or delete it where only a finalizer had kept it."""
+        about = item["metadata"]
+        if DELETING not in about or about.get("finalizers"):
+            return self._store(kind, "MODIFIED", item)
+        gone = self.objects[kind, about["namespace"], about["name"]] = copy.deepcopy(item)
+        self._delete((kind, about["namespace"], about["name"]))
+        return copy.deepcopy(gone)
+
+    def _delete(self, place: Place) -> None:
+        item = self.objects[place]
+        if not item["metadata"].get("finalizers"):
+            self._tell(place[0], "DELETED", self.objects.pop(place))
+        elif DELETING not in item["metadata"]:
+            marked: dict[str, Any] = copy.deepcopy(dict(item))
+            marked["metadata"] |= {DELETING: "2026-11-23T00:00:00Z", "deletionGracePeriodSeconds": 0}
+            marked["metadata"]["generation"] += 1
+            self._store(place[0], "MODIFIED", marked)
+
     def _tell(self, kind: Kind, event: Any, item: Manifest) -> None:  # noqa: ANN401 - one of Seen's words
         self.writes += 1
         self._version += 1
@@ -168,15 +196,20 @@ class MemoryCluster:
     def _collect(self) -> None:
         """Delete what has owners, none of which is there."""
         while place := self._orphan():
-            self._tell(place[0], "DELETED", self.objects.pop(place))
+            self._delete(place)
 
     def _orphan(self) -> Place | None:
         uids = {item["metadata"]["uid"] for item in self.objects.values()}
         for place, item in self.objects.items():
             owners = item["metadata"].get("ownerReferences") or ()
-            if owners and not any(owner["uid"] in uids for owner in owners):
+            if owners and DELETING not in item["metadata"] and not any(owner["uid"] in uids for owner in owners):
                 return place
         return None
+
+
+def bookmark(version: int) -> Seen:
+    """Return the event that only moves a watch's version."""
+    return Seen("BOOKMARK", {"metadata": {"resourceVersion": str(version)}})
 
 
 def _name(entry: tuple[Place, Manifest]) -> tuple[str, str]:

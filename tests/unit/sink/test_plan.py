@@ -309,8 +309,9 @@ async def test_a_workload_forgotten_while_the_api_refuses_it_is_told_nothing(reg
 async def test_a_registration_that_is_being_deleted_is_waited_for(joined: Registry) -> None:
     """A finalizer of somebody's holds it: it is neither written nor answered for."""
     war = joined.war(1)
-    marked = {**war, "metadata": {**war["metadata"], "deletionTimestamp": "2026-11-23T00:00:00Z"}}
-    await joined.cluster.update(Kind.WAR, marked)
+    held = {**war, "metadata": {**war["metadata"], "finalizers": ["example.com/theirs"]}}
+    await joined.cluster.update(Kind.WAR, held)
+    joined.delete(Kind.WAR, NAME)
     before = joined.writes
     joined.say(workload(joiner(1), Presence.ABSENT, revision=20))
     await joined.settle()

@@ -1,5 +1,6 @@
 """Removals wait for their turn; nothing else waits with them."""
 
+from schemas.removals import Removal
 from schemas.workloads import Presence
 from services.sink.ports import Kind
 from services.sink.reconciler import Pace
@@ -49,6 +50,26 @@ async def test_who_came_back_before_its_turn_is_not_removed() -> None:
     back = workload(joiner(1), of_session=2, revision=30)
     sink.state.take_workload(key, back.to_json())
     assert await sink.reconcile(key) == 0
+    assert registry.war(1)["status"]["session"] == back.session
+
+
+async def test_who_came_back_while_the_removal_was_being_kept_is_not_removed() -> None:
+    """Kafka may be away for an hour between the removal's record and the deletion: the plan of before is no reason."""
+    registry = Registry()
+    await registry.group()
+    registry.say(workload(joiner(1)))
+    await registry.settle()
+    key = registry.say(workload(joiner(1), Presence.REMOVED, revision=20))
+    sink = await registry.start()
+    back = workload(joiner(1), of_session=2, revision=30)
+
+    async def keep(_key: bytes, _removal: Removal) -> None:
+        sink.state.take_workload(key, back.to_json())
+
+    sink.telling = sink.telling._replace(keep=keep)
+    before = registry.war(1)["metadata"]["uid"]
+    assert await sink.reconcile(key) == 0
+    assert registry.war(1)["metadata"]["uid"] == before
     assert registry.war(1)["status"]["session"] == back.session
 
 
