@@ -53,7 +53,7 @@ def apply(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
     if record.offset <= row.revision:
         if record.offset == row.revision and row.seated:
             # Nothing but this: where it stood before the open window says its history.
-            book.attendance.sheet[row.key] = row.seq
+            book.attendance.enter(row.key, row.seq)
         return
     if not _is_news(row, checked):
         effects.append(Ignored(Rule.STALE_CONTROL))
@@ -86,11 +86,15 @@ def _take(book: Book, record: Appended, checked: RoleChecked, effects: list[Effe
     if aws.ec2.iam_role == role:
         book.keep(row.key, replace(row, inherited=False, answered=answered), effects)
         return
-    highest = book.attendance.highest(row.key)
+    known = book.attendance.highest(row.key)
+    highest = row.seq if known is None else known
+    if row.key in book.attendance.sheet:
+        # In no other place: this row tells no successor what it missed before.
+        book.attendance.enter(row.key, highest)
     changed = replace(
         row,
         workload=pack(_with_role(told, aws, role).to_json()),
-        seq=row.seq if highest is None else highest,
+        seq=highest,
         revision=record.offset,
         window=book.window,
         seated=row.key in book.attendance.sheet,

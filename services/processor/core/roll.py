@@ -197,21 +197,26 @@ class Roll(Book):
         # Who missed that window sent what did not count: its highest seq is kept with the miss.
         if row is None or row.session != event.session or record.key in self.attendance.missed:
             return
-        if record.offset > row.revision and not self._was_linked(record.key, row, event):
+        if not self._was_linked(record.key, record.offset, row, event):
             return
         if row.presence is Presence.CONNECTED:
             last = self.attendance.last
             seq = event.seq if record.offset > row.revision else min(event.seq, row.seq)
             last[row.key] = max(seq, last.get(row.key, 0))
 
-    def _was_linked(self, key: bytes, row: WorkloadRow, event: Connect | Heartbeat) -> bool:
+    def _was_linked(self, key: bytes, offset: int, row: WorkloadRow, event: Connect | Heartbeat) -> bool:
         """Tell whether an event of the living session showed its link when it was first folded."""
-        if row.chain is None:
+        chain = row.chain
+        if chain is None:
             return True
-        if isinstance(event, Connect) or not self.chains.shown(key, row.chain, event.seq, event.link):
+        first = event.seq == chain.seq or (event.seq < chain.seq and chain.before is None)
+        if offset <= row.revision and (isinstance(event, Connect) or first):
+            # The row is of a later record: whatever began the session, or came before it had a chain, was taken.
+            return True
+        if isinstance(event, Connect) or not self.chains.shown(key, chain, event.seq, event.link):
             return False
         # A renewal that was taken is in the row.
-        return event.chain is None or event.seq <= row.chain.seq
+        return event.chain is None or event.seq <= chain.seq
 
     def _leave_history(self) -> None:
         """Give a place to the connected whose records are gone (retention, offsets moved by hand).
