@@ -20,14 +20,8 @@ from services.processor.core.chains import Chains
 from services.processor.core.rows import PartitionRow
 from services.processor.ownership import Ownership
 from services.processor.refresh import Refresh
-from services.sink.core import admission, health, plan
-from services.sink.core import entry as entries
-from services.sink.core.actions import DeleteWar, UpdateWar
-from services.sink.core.snapshot import current, snapshot
-from services.sink.ports import Kind
-from services.sink.state import State
+from tests.sim import broken_sinks
 from tests.sim.campaign import run
-from tests.support.cluster import MemoryCluster
 
 Patch = pytest.MonkeyPatch
 
@@ -139,25 +133,6 @@ def commit_ahead_of_apply(patch: Patch) -> None:
     patch.setattr(Ownership, "fold", fold)
 
 
-def recreated_after_deletion(patch: Patch) -> None:
-    """The sink makes a WAR anew for a session that had one."""
-    whole = plan._join
-    patch.setattr(plan, "_join", lambda workload, _answer, observed: whole(workload, None, observed))
-
-
-def snapshot_refreshed(patch: Patch) -> None:
-    """An edit of the group reaches those who joined before."""
-    whole = plan._keep
-
-    def keep(workload: Any, answer: Any, observed: Any, war: Any, now: Any) -> Any:  # noqa: ANN401
-        if observed.group is not None and not current(war.spec.workload_group, observed.group):
-            taken = snapshot(observed.group).model_dump(mode="json", exclude_none=True)
-            return (UpdateWar({**war.manifest, "spec": {**war.manifest["spec"], "workloadGroup": taken}}),)
-        return whole(workload, answer, observed, war, now)
-
-    patch.setattr(plan, "_keep", keep)
-
-
 def deaf_to_the_end(patch: Patch) -> None:
     """The agent does not begin a new session when its registration ended."""
     patch.setattr(moves, "ended", moves.nothing)
@@ -187,18 +162,6 @@ def late_rows_restored(patch: Patch) -> None:
     """Recovery takes the last row of a key for its newest."""
     whole = Changelog.apply
     patch.setattr(Changelog, "apply", lambda self, offset, key, value, _revision: whole(self, offset, key, value, 0))
-
-
-def late_states_applied(patch: Patch) -> None:
-    """The sink takes the last state of a workload for its newest."""
-    whole = State.take_workload
-
-    def take(self: Any, key: bytes, value: bytes | None) -> Any:  # noqa: ANN401
-        self.wanted.pop(key, None)
-        return whole(self, key, value)
-
-    patch.setattr(State, "take_workload", take)
-    patch.setattr(plan, "is_newer", lambda *_: False)
 
 
 def tick_of_another_window(patch: Patch) -> None:
@@ -243,186 +206,11 @@ def control_said_again(patch: Patch) -> None:
     patch.setattr(control, "_first", lambda *_: True)
 
 
-def policy_ignored(patch: Patch) -> None:
-    """The sink admits everybody into a group that exists."""
-
-    whole = admission.admit
-
-    def admit(workload: Any, group: Any, policies: Any, **namespace: Any) -> Any:  # noqa: ANN401
-        return admission.Admitted(group) if group is not None else whole(workload, group, policies, **namespace)
-
-    patch.setattr(plan, "admit", admit)
-
-
-def nobody_expelled(patch: Patch) -> None:
-    """Who has joined may stay, also where policies are enforced continuously."""
-    patch.setattr(plan, "expelled", lambda *_: None)
-
-
 def place_not_won_back(patch: Patch) -> None:
     """An agent in whose place another one lives speaks on in a session that nobody hears."""
     for state in moves.LIVE:
         row = agent_session.TABLE[state]
         patch.setitem(agent_session.TABLE, state, {**row, agent_session.Kind.OUSTED: row[agent_session.Kind.BEAT]})
-
-
-def blind_delete(patch: Patch) -> None:
-    """A removal deletes whatever has the name: it names neither uid nor version."""
-
-    async def delete(self: MemoryCluster, kind: Kind, which: Any) -> None:  # noqa: ANN401
-        if (kind, which.namespace, which.name) in self.objects:
-            self.remove(kind, which.namespace, which.name)
-
-    patch.setattr(MemoryCluster, "delete", delete)
-
-
-def blind_update(patch: Patch) -> None:
-    """An update overwrites what was written since: it names no version."""
-    whole = MemoryCluster._known
-    patch.setattr(
-        MemoryCluster,
-        "_known",
-        lambda self, kind, which: self.objects.get((kind, *which[:2])) or whole(self, kind, which),
-    )
-
-
-def removed_before_its_grace(patch: Patch) -> None:
-    """The registration of an absent workload is deleted at once."""
-    whole = plan._keep
-
-    def keep(workload: Any, answer: Any, observed: Any, war: Any, now: Any) -> Any:  # noqa: ANN401
-        if workload.presence is Presence.ABSENT:
-            return (DeleteWar(war.namespace, war.name, war.uid, war.resource_version),)
-        return whole(workload, answer, observed, war, now)
-
-    patch.setattr(plan, "_keep", keep)
-
-
-def removed_again(patch: Patch) -> None:
-    """Who was removed once and came back is removed once more, though connected."""
-    keeps, removes = plan._keep, plan._remove
-    once: set[bytes] = set()
-    doomed: set[str] = set()
-
-    def remove(workload: Any, *rest: Any) -> Any:  # noqa: ANN401
-        once.add(workload.workload.key.to_bytes())
-        return removes(workload, *rest)
-
-    def keep(workload: Any, answer: Any, observed: Any, war: Any, now: Any) -> Any:  # noqa: ANN401
-        key = workload.workload.key.to_bytes()
-        if workload.presence is Presence.CONNECTED and key in once and observed.entry is not None:
-            once.discard(key)
-            doomed.add(war.uid)
-        if war.uid in doomed:
-            return (DeleteWar(war.namespace, war.name, war.uid, war.resource_version),)
-        return keeps(workload, answer, observed, war, now)
-
-    patch.setattr(plan, "_remove", remove)
-    patch.setattr(plan, "_keep", keep)
-
-
-def entry_never_updated(patch: Patch) -> None:
-    """An entry keeps the address and labels that it was created with."""
-    patch.setattr(entries, "merged", lambda *_: None)
-
-
-def registration_never_updated(patch: Patch) -> None:
-    """A registration keeps what was reported first."""
-    whole = plan._keep
-
-    def keep(workload: Any, answer: Any, observed: Any, war: Any, now: Any) -> Any:  # noqa: ANN401
-        told = workload.workload.model_copy(update={"registration": war.spec.registration})
-        return whole(workload.model_copy(update={"workload": told}), answer, observed, war, now)
-
-    patch.setattr(plan, "_keep", keep)
-
-
-def health_flaps(patch: Patch) -> None:
-    """With every state of a living workload its endpoint is taken away, and given back."""
-    whole = health.of_workload
-    seen: set[tuple[str, int]] = set()
-
-    def of_workload(entry: Any, workload: Any, **how: Any) -> Any:  # noqa: ANN401
-        now = (entry.name, workload.revision)
-        if workload.presence is Presence.CONNECTED and health.gets_traffic(entry.manifest) and now not in seen:
-            seen.add(now)
-            return health._with(
-                entry, health._Wanted(healthy=False, reason=health._ABSENT, message="", since=workload.since)
-            )
-        return whole(entry, workload, **how)
-
-    patch.setattr(health, "of_workload", of_workload)
-
-
-def dead_keep_traffic(patch: Patch) -> None:
-    """The endpoint of an absent workload gets traffic until it is removed."""
-    whole = health.of_workload
-    patch.setattr(
-        health,
-        "of_workload",
-        lambda entry, workload, **how: None if workload.presence is Presence.ABSENT else whole(entry, workload, **how),
-    )
-
-
-def unknown_lose_traffic(patch: Patch) -> None:
-    """The endpoint of one whom the brake keeps gets no traffic."""
-    whole = health.of_workload
-
-    def of_workload(entry: Any, workload: Any, **how: Any) -> Any:  # noqa: ANN401
-        if workload.presence is Presence.UNKNOWN:
-            workload, how = workload.model_copy(update={"presence": Presence.ABSENT}), {}
-        return whole(entry, workload, **how)
-
-    patch.setattr(health, "of_workload", of_workload)
-
-
-def written_once_more(patch: Patch) -> None:
-    """The sink writes every registration once more after each change."""
-    whole = plan._keep
-    last: dict[str, int] = {}
-
-    def keep(workload: Any, answer: Any, observed: Any, war: Any, now: Any) -> Any:  # noqa: ANN401
-        steps = whole(workload, answer, observed, war, now)
-        if steps or last.get(war.uid) == workload.revision:
-            return steps
-        last[war.uid] = workload.revision
-        about = war.manifest["metadata"]
-        seen = {**(about.get("annotations") or {}), "seen": str(workload.revision)}
-        return (UpdateWar({**war.manifest, "metadata": {**about, "annotations": seen}}),)
-
-    patch.setattr(plan, "_keep", keep)
-
-
-def never_at_rest(patch: Patch) -> None:
-    """The sink writes a registration anew whenever it hears of what it wrote."""
-    whole = plan._keep
-
-    def keep(workload: Any, answer: Any, observed: Any, war: Any, now: Any) -> Any:  # noqa: ANN401
-        steps = whole(workload, answer, observed, war, now)
-        about = war.manifest["metadata"]
-        seen = {**(about.get("annotations") or {}), "seen": str(now)}
-        if steps or (about.get("annotations") or {}).get("seen") == str(now):
-            return steps
-        return (UpdateWar({**war.manifest, "metadata": {**about, "annotations": seen}}),)
-
-    patch.setattr(plan, "_keep", keep)
-
-
-def notes_lost(patch: Patch) -> None:
-    """The sink writes an entry as it wants it, whatever others noted on it."""
-    patch.setattr(
-        entries,
-        "merged",
-        lambda entry, wanted: (
-            None
-            if entry.manifest["spec"] == wanted["spec"]
-            else {
-                **entry.manifest,
-                "spec": wanted["spec"],
-                "metadata": {**entry.manifest["metadata"], **wanted["metadata"]},
-            }
-        ),
-    )
 
 
 MUTATIONS: tuple[Callable[[Patch], None], ...] = (
@@ -435,34 +223,34 @@ MUTATIONS: tuple[Callable[[Patch], None], ...] = (
     ticks_as_fast_as_they_come,
     sequence_ignored,
     commit_ahead_of_apply,
-    recreated_after_deletion,
-    snapshot_refreshed,
+    broken_sinks.recreated_after_deletion,
+    broken_sinks.snapshot_refreshed,
     deaf_to_the_end,
     never_told_again,
     never_refreshed,
     late_rows_restored,
-    late_states_applied,
+    broken_sinks.late_states_applied,
     tick_of_another_window,
     links_unchecked,
     living_session_superseded,
     credential_unchecked,
     control_unsigned,
     control_said_again,
-    policy_ignored,
-    nobody_expelled,
+    broken_sinks.policy_ignored,
+    broken_sinks.nobody_expelled,
     place_not_won_back,
-    blind_delete,
-    blind_update,
-    removed_before_its_grace,
-    removed_again,
-    entry_never_updated,
-    registration_never_updated,
-    health_flaps,
-    dead_keep_traffic,
-    unknown_lose_traffic,
-    written_once_more,
-    never_at_rest,
-    notes_lost,
+    broken_sinks.blind_delete,
+    broken_sinks.blind_update,
+    broken_sinks.removed_before_its_grace,
+    broken_sinks.removed_again,
+    broken_sinks.entry_never_updated,
+    broken_sinks.registration_never_updated,
+    broken_sinks.health_flaps,
+    broken_sinks.dead_keep_traffic,
+    broken_sinks.unknown_lose_traffic,
+    broken_sinks.written_once_more,
+    broken_sinks.never_at_rest,
+    broken_sinks.notes_lost,
 )
 
 OF_MANY = (brake_forgets_whom_it_lost, newcomers_release_the_brake)

@@ -114,10 +114,11 @@ def _onboarded(world: World, agent: Any, war: Any) -> Iterator[str]:  # noqa: AN
         yield f"onboarding: {name} was told of another WAR than it has"
     elif agent.key in world.users.deleted:
         uid, generation, session = world.users.deleted[agent.key]
-        if war["metadata"]["uid"] == uid or war["spec"]["workloadGroup"]["generation"] < generation:
+        # Of two sinks the one that did not answer makes it again for the same session, of a group it knew (ADR 0003).
+        alone = len(world.sinks) == 1
+        if war["metadata"]["uid"] == uid or (alone and war["spec"]["workloadGroup"]["generation"] < generation):
             yield f"onboarding: {name} did not join anew after its WAR was deleted"
-        # Of two sinks the one that did not answer makes it again for the same session (ADR 0003).
-        if session == war["status"]["session"] and len(world.sinks) == 1:
+        if alone and session == war["status"]["session"]:
             yield f"onboarding: {name} has a WAR of the very session whose WAR was deleted"
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from services.cli import sim
 from services.cli.main import app
-from tests.sim.mutations import Patch, snapshot_refreshed
+from tests.sim.broken_sinks import Patch, snapshot_refreshed
 
 
 def test_seeds_are_counted_with_what_befell_them_and_what_was_decided() -> None:

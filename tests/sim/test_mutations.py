@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.sim.broken_sinks import snapshot_refreshed
 from tests.sim.campaign import run, shrink
 from tests.sim.figures import FALSE
-from tests.sim.mutations import BUT, KINDS, MUTATIONS, WITHIN, Patch, caught, snapshot_refreshed
+from tests.sim.mutations import BUT, KINDS, MUTATIONS, WITHIN, Patch, caught
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
