@@ -52,10 +52,18 @@ class Usurper:
     def _speak(self, partition: int) -> None:
         part = self.log.part(EVENTS, partition)
         control = [record for record in part.records if record.key == CONTROL_KEY]
-        value = self.rng.choice(control).value if control and self.rng.random() < 0.4 else self._own(partition, control)
-        self.forged.add((partition, part.end))
+        copied = self.rng.choice(control) if control and self.rng.random() < 0.4 else None
+        value = copied.value if copied is not None else self._own(partition, control)
+        if copied is None or not self._is_genuine_tick(partition, copied):
+            self.forged.add((partition, part.end))
         with suppress(NotAnsweredError):
             self.log.append(EVENTS, partition, CONTROL_KEY, value)
+
+    def _is_genuine_tick(self, partition: int, record: Rec) -> bool:
+        """Whether an owner said so: it closes the window that it names, whoever writes it again (ADR 0014)."""
+        return (partition, record.offset) not in self.forged and isinstance(
+            decode_event(record.key, record.value), Tick
+        )
 
     def _own(self, partition: int, control: list[Rec]) -> bytes:
         """Return a record as an owner or an operator would write it, signed by nobody that counts."""

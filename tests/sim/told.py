@@ -1,6 +1,7 @@
 """What was told of workloads, record by record as it is appended, and who brought it about."""
 
 from schemas.codec import Rejection, decode_event, decode_workload
+from schemas.events import Trusted
 from schemas.names import CONTROL_KEY
 from schemas.topics import EVENTS, WORKLOADS
 from schemas.workloads import Presence, Reason, Workload
@@ -25,6 +26,8 @@ class Told:
         self.keys: dict[str, bytes] = {}
         """By the name that a workload has in Kubernetes."""
         self.windows: dict[int, Windows] = {}
+        self.trusting: set[int] = set()
+        """Partitions whose log names a bundle, which demands signatures."""
         self._read: dict[tuple[str, int], int] = {}
         self._first: dict[tuple[bytes, int], Workload] = {}
 
@@ -43,9 +46,13 @@ class Told:
         windows = self.windows.setdefault(partition, Windows())
         for record in world.log.read(EVENTS, partition, self._read.get((EVENTS, partition), 0)):
             self._read[EVENTS, partition] = record.offset + 1
-            if record.key == CONTROL_KEY and (partition, record.offset) not in world.intruders.forged:
+            if record.key == CONTROL_KEY:
                 event = decode_event(record.key, record.value)
-                if not isinstance(event, Rejection):
+                forged = (partition, record.offset) in world.intruders.forged
+                if isinstance(event, Trusted) and not forged:
+                    self.trusting.add(partition)
+                # Until its log names a bundle whoever writes is believed (ADR 0014).
+                if not isinstance(event, Rejection) and not (forged and partition in self.trusting):
                     windows.take(record, event)
 
     def _take(self, world: World, key: bytes, state: Workload) -> None:
