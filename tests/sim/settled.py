@@ -50,7 +50,7 @@ def _about(world: World, agent: Agent, said: Verdicts) -> Iterator[str]:
     entry = world.cluster.objects.get((Kind.ENTRY, *place))
     name = name_of(agent.key)
     yield from _lives(name, agent, state)
-    if presence is Presence.ABSENT and not _braked(said):
+    if presence is Presence.ABSENT and not _braked(said) and agent.key not in said.held:
         yield f"endpoint: {name} is dead for more than the whole grace, and not removed"
     doubted = doubts(world, agent.key)
     if presence in {None, Presence.REMOVED} and (war or entry) and not doubted:

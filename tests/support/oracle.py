@@ -439,7 +439,7 @@ class _Partition:
         if old is None:
             return
         if old.presence is Presence.ABSENT and self.rolls - workload.left_at_roll >= self.rules.grace_windows:
-            if self._held(old.workload):
+            if self.held(old.workload):
                 return
             workload.over.add(old.session)
             workload.removed_at_roll = self.rolls
@@ -448,7 +448,7 @@ class _Partition:
             del self.workloads[workload.key]
             self.transitions.append(Transition(self.number, entry.offset, workload.key, None))
 
-    def _held(self, who: Introduction) -> bool:
+    def held(self, who: Introduction) -> bool:
         """Read all orders from the first to the last: those about everybody, and those about this group."""
         everybody = group = False
         for order in self.orders:
@@ -482,6 +482,8 @@ class Verdicts(NamedTuple):
     windows: dict[int, int]
     braked: set[int]
     """Partitions in which nobody is marked absent or removed."""
+    held: set[bytes]
+    """Workloads that an order keeps from being removed."""
 
 
 class Oracle:
@@ -512,6 +514,7 @@ class Oracle:
             rejected=[(roll.number, offset) for roll in rolls for offset in roll.rejected],
             windows={roll.number: roll.window for roll in rolls},
             braked={roll.number for roll in rolls if roll.braked},
+            held={k for roll in rolls for k, w in roll.workloads.items() if w.state and roll.held(w.state.workload)},
         )
 
 
