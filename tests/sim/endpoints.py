@@ -89,7 +89,9 @@ class Endpoints:
                 continue
             since = self.dead_ms.setdefault(agent.key, world.elapsed)
             entry = world.cluster.objects.get((Kind.ENTRY, NAMESPACE, agent.session.introduction.key.war_name))
-            if entry is not None and gets_traffic(entry) and world.elapsed > since + SLACK_MS:
+            # A partition that waits for its next owner decides nothing: two windows more must have closed, too.
+            late = told.silent_windows(world, agent.key, agent.partition) >= RULES.missed_windows + 2
+            if late and entry is not None and gets_traffic(entry) and world.elapsed > since + SLACK_MS:
                 words = f"{name_of(agent.key)} is dead, missed its windows {world.elapsed - since} ms ago, gets traffic"
                 raise Broken(f"endpoint: {words}", agent.key)
 

@@ -7,6 +7,7 @@ from schemas.topics import EVENTS, WORKLOADS
 from schemas.workloads import Presence, Reason, Workload
 from tests.sim import verdicts
 from tests.sim.breach import Broken, name_of
+from tests.sim.processors import RULES
 from tests.sim.windows import Windows
 from tests.sim.world import World
 
@@ -68,7 +69,7 @@ class Told:
         before = self.newest.get(key)
         if before is None or before.revision < state.revision:
             self.newest[key] = state
-            _brought_about(world, key, before, state)
+            self._brought_about(world, key, before, state)
         if state.presence is not Presence.CONNECTED and state.reason is not Reason.DISCONNECTED:
             verdicts.check(world, self.windows[state.partition], key, state, lambda: self._living_before(state))
 
@@ -88,20 +89,26 @@ class Told:
                     newest[key] = state
         return {key: state for key, state in newest.items() if state.presence in LIVING}
 
+    def _was_gone(self, world: World, key: bytes, before: Workload, state: Workload) -> bool:
+        """Whether a session was due to be absent when another came: what a dead owner decided last is never told."""
+        last = verdicts.heard(world, key, before.model_copy(update={"revision": state.revision}))
+        windows = self.windows[state.partition]
+        return last is not None and windows.missed(last, state.revision) >= RULES.missed_windows
 
-def _brought_about(world: World, key: bytes, before: Workload | None, state: Workload) -> None:
-    """Check who brought a state about: a forger never, another machine only if nobody lived there."""
-    if state.verified is not None and any(key == liar.key for liar in world.intruders.liars):
-        raise Broken(f"forged: {name_of(key)} is {state.presence}, verified, and proved nothing", key)
-    # A session that began before the log named a trust bundle has no chain, and nothing in Kubernetes.
-    proven = state.verified is not None or (before is not None and before.verified is not None)
-    if proven and (state.partition, state.revision) in world.intruders.forged:
-        raise Broken(f"forged: {name_of(key)} became {state.presence} by a forged record at {state.revision}", key)
-    if before is None or before.verified is None or before.session == state.session:
-        return
-    if before.presence in LIVING and _owner(world, before.session) != _owner(world, state.session):
-        words = f"takeover: {name_of(key)} lived, and another machine took its place at {state.revision}"
-        raise Broken(words, key)
+    def _brought_about(self, world: World, key: bytes, before: Workload | None, state: Workload) -> None:
+        """Check who brought a state about: a forger never, another machine only if nobody lived there."""
+        if state.verified is not None and any(key == liar.key for liar in world.intruders.liars):
+            raise Broken(f"forged: {name_of(key)} is {state.presence}, verified, and proved nothing", key)
+        # A session that began before the log named a trust bundle has no chain, and nothing in Kubernetes.
+        proven = state.verified is not None or (before is not None and before.verified is not None)
+        if proven and (state.partition, state.revision) in world.intruders.forged:
+            raise Broken(f"forged: {name_of(key)} became {state.presence} by a forged record at {state.revision}", key)
+        if before is None or before.verified is None or before.session == state.session:
+            return
+        others = _owner(world, before.session) != _owner(world, state.session)
+        if before.presence in LIVING and others and not self._was_gone(world, key, before, state):
+            words = f"takeover: {name_of(key)} lived, and another machine took its place at {state.revision}"
+            raise Broken(words, key)
 
 
 def _owner(world: World, session: str) -> tuple[int, int] | None:

@@ -21,9 +21,9 @@ def check(world: World, windows: Windows, key: bytes, state: Workload, living: L
     if state.revision in windows.void:
         raise Broken(f"void window: {name_of(key)} became {state.presence} at offset {state.revision}", key)
     due = RULES.missed_windows + (RULES.grace_windows if state.presence is Presence.REMOVED else 0)
-    heard = None if _over(state) else _heard(world, key, state)
-    if heard is not None and (missed := windows.missed(heard, state.revision)) < due:
-        words = f"became {state.presence} at {state.revision}, heard of at {heard}: it missed {missed} windows of {due}"
+    last = None if _over(state) else heard(world, key, state)
+    if last is not None and (missed := windows.missed(last, state.revision)) < due:
+        words = f"became {state.presence} at {state.revision}, heard of at {last}: it missed {missed} windows of {due}"
         raise Broken(f"false verdict: {name_of(key)} {words}", key)
     if state.presence is Presence.ABSENT:
         _doubted(world, windows, key, state, living())
@@ -33,19 +33,19 @@ def _over(state: Workload) -> bool:
     return state.presence is Presence.REMOVED and "goodbye" in state.message
 
 
-def _heard(world: World, key: bytes, state: Workload) -> int | None:
+def heard(world: World, key: bytes, state: Workload) -> int | None:
     """Return the offset of the last sign of life of a session before its state; None where there was none.
 
     What is not newer than something before it says nothing: duplicates, latecomers. Nor does what was forged.
     """
-    heard, highest = None, -1
+    last, highest = None, -1
     for record in world.log.part(EVENTS, state.partition).records[: state.revision]:
         if record.key == key and (state.partition, record.offset) not in world.intruders.forged:
             event = decode_event(record.key, record.value)
             if getattr(event, "session", "") == state.session and (seq := getattr(event, "seq", -1)) > highest:
                 highest = seq
-                heard = record.offset if isinstance(event, Heartbeat | Connect) else heard
-    return heard
+                last = record.offset if isinstance(event, Heartbeat | Connect) else last
+    return last
 
 
 def _doubted(world: World, windows: Windows, key: bytes, state: Workload, living: dict[bytes, Workload]) -> None:
@@ -56,9 +56,9 @@ def _doubted(world: World, windows: Windows, key: bytes, state: Workload, living
     silent = {}
     for one in world.agents:
         if one.alive and one.cut and (before := living.get(one.key)) is not None:
-            heard = _heard(world, one.key, before.model_copy(update={"revision": state.revision}))
-            if heard is not None and windows.missed(heard, state.revision) >= RULES.missed_windows - 1:
-                silent[one.key] = heard
+            last = heard(world, one.key, before.model_copy(update={"revision": state.revision}))
+            if last is not None and windows.missed(last, state.revision) >= RULES.missed_windows - 1:
+                silent[one.key] = last
     many = len(silent) >= RULES.brake_least and len(silent) > RULES.brake_share * len(living)
     if many and key in silent and not _ordered(world, state, silent[key]):
         words = f"{name_of(key)} lives, and was cut off with {len(silent)} of {len(living)} at {state.revision}"
