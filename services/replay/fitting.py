@@ -1,8 +1,8 @@
 """Whether a log was written by the rules that it is folded by, as far as its ticks show.
 
 An owner paces its ticks by ``window_ms`` (``services.processor.core.pacer``): never sooner, though it may try one
-again, and later only where it or the broker is slow. Where one owner's ticks keep coming otherwise, the fold is by
-other rules than the processor's.
+again, and later only where it or the broker is slow. Where one owner's ticks keep coming too soon, or never came in
+time, the fold is by other rules than the processor's.
 """
 
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from schemas.codec import decode_event
 from schemas.events import Tick
 from services.processor.core.record import Appended
 
-SOON, LATE = 0.75, 1.5
+SOON, LATE = 0.55, 1.5
 """Shares of a window between which ticks follow each other."""
 OFTEN_SOON, OFTEN_LATE = 3, 5
-"""So many in succession are no accident: a clock that was set back, a processor that could not keep up."""
+"""So many in succession are no accident, such as a clock that was set back, or a beginning on a busy machine."""
 OWNERS = 8
 """As many are remembered: of more, one is at work."""
 
@@ -27,6 +27,8 @@ class _Pace:
     last_ms: int
     soon: int = 0
     late: int = 0
+    timely: bool = False
+    """One came when it should: whatever is late after it is slow, and of these rules all the same."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,8 @@ class Fit:
         pace.window, pace.last_ms = event.window, record.timestamp
         pace.soon = pace.soon + 1 if apart < SOON * self.window_ms else 0
         pace.late = pace.late + 1 if apart > LATE * self.window_ms else 0
-        self.told = pace.soon >= OFTEN_SOON or pace.late >= OFTEN_LATE
+        pace.timely = pace.timely or not (pace.soon or pace.late)
+        self.told = pace.soon >= OFTEN_SOON or (pace.late >= OFTEN_LATE and not pace.timely)
         if not self.told:
             return None
         return (
