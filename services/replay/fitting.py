@@ -46,8 +46,8 @@ class Fit:
         if self.told or not isinstance(event, Tick):
             return None
         pace = self._paces.setdefault(event.owner, _Pace(event.window, record.timestamp))
-        if event.window == pace.window:
-            return None  # the first, or the same again: its owner did not hear that it was appended
+        if event.window <= pace.window:
+            return None  # the first, or one again: its owner did not hear that it was appended, or it was copied
         if len(self._paces) > OWNERS:
             self._paces.pop(next(iter(self._paces)))
         apart = record.timestamp - pace.last_ms

@@ -146,7 +146,7 @@ def _folded(standing: Standing, partition: int, records: Sequence[Appended]) -> 
     told = roll.fold_all(records) if standing.heard is None else _heard(roll, records, standing.heard)
     for offset, effects in told:
         record = next(record for record in coming if record.offset == offset)
-        if record.key == CONTROL_KEY:
+        if record.key == CONTROL_KEY and not any(isinstance(effect, Reject) for effect in effects):
             standing.suspect(standing.fit.take(record))
         for effect in effects if offset >= standing.told else ():
             yield from _told(standing, partition, record, effect)
