@@ -102,6 +102,8 @@ def override(
         raise typer.BadParameter(str(fault)) from None
     order = Override(action=action.order, who=who, why=why, scope=group)
     asyncio.run(_write(kafka, order, by, partitions, yes=yes))
+    if action is Action.RELEASE_BRAKE and everything:
+        typer.echo("while most of the fleet is silent the sink removes nobody: see release-removals", err=True)
 
 
 def _check(group: str, action: Action) -> None:

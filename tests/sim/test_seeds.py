@@ -43,7 +43,11 @@ def test_what_ten_thousand_seeds_found_is_mended(seed: int) -> None:
     assert not run(seed, FOUND[seed]).broken
 
 
-@pytest.mark.parametrize("seed", FOUND)
+SHOWN = [seed for seed in FOUND if seed != 8861]
+"""In that one the sink now plans again before it deletes, so that the zombie's row does no harm there."""
+
+
+@pytest.mark.parametrize("seed", SHOWN)
 def test_what_was_found_is_still_there_where_compaction_waits_but_two_rounds(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,8 @@ async def _everything(world: Guarded) -> None:
     await world.kill(fleet)
     # What all have in common may be the observer's fault: nobody is absent until the brake is released.
     await world.run("muster-operator", "override", "release-brake", "--all", "--why", "they are dead", "--yes", *key)
+    # And nothing is taken from so many of all, until that is said to the sink as well.
+    await world.run("muster-operator", "override", "release-removals", "--all", "--why", "they are dead", "--yes")
     await eventually(lambda: _stand(world, 0), "nobody to be left", within_s=90)
     listed = await world.run("muster-reader", "removals")
     name = re.findall(r"ratings-aws\S+", listed)[0]
