@@ -9,7 +9,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from schemas.codec import Rejection
 from schemas.message import instant
-from schemas.names import WorkloadKey
+from schemas.names import CONTROL_KEY, WorkloadKey
 from schemas.registrations import Refused
 from schemas.rejected import Rejected
 from schemas.removals import Removal
@@ -83,10 +83,10 @@ class Records:
         keys = []
         for record in chunk:
             why = take(record)
-            if why is None:
-                keys.append(record.key or b"")
-            else:
+            if why is not None:
                 await self._reject(record, why)
+            elif record.key != CONTROL_KEY:  # an order to all is of no workload
+                keys.append(record.key or b"")
         return keys
 
     async def _reject(self, record: ConsumerRecord, why: Rejection) -> None:

@@ -27,9 +27,10 @@ from tests.support.proofs import bundle_file
 
 FLEET = 60
 EVERYTHING = Order(topics=(EVENTS,), selection=Selection())
+BUNDLE = f"--bundle={bundle_file()}"
 BY_RULES = [
     *(f"--set=rules.{name}={getattr(RULES, name)}" for name in ("window_ms", "missed_windows", "grace_windows")),
-    f"--bundle={bundle_file()}",
+    BUNDLE,
 ]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.processor.house import House
-from tests.integration.replay.test_replay import BY_RULES, a_night, everything_on, muster
+from tests.integration.replay.test_replay import BUNDLE, BY_RULES, a_night, everything_on, muster
 
 
 def transitions(out: str) -> list[dict[str, Any]]:
@@ -23,7 +23,7 @@ async def test_from_the_changelog_from_a_file_and_from_a_recording_alike(house: 
     assert code == 0, err
     ways = {
         "the processor's changelog": ["--from-snapshot", "changelog", *BY_RULES],
-        "half.snapshot: a replay of": ["--snapshot", kept],
+        "half.snapshot: a replay of": ["--snapshot", kept, BUNDLE],
     }
     code, _, err = await muster(house, "replay", "--to", half, "--save-snapshot", kept, *BY_RULES)
     assert code == 0, err
