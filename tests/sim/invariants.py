@@ -66,10 +66,12 @@ def _by_the_stale(world: World, one: Written) -> bool:
 
 
 def _removed(told: Told, key: bytes, war: Manifest) -> None:
-    """Check that the session of a WAR that was deleted is removed; of one without a session, that its workload was."""
+    """Check that the session of a WAR that was deleted is removed, or a later one that it was not told of yet."""
     name, session = war["metadata"]["name"], war.get("status", {}).get("session")
-    state = told.newest.get(key) if session is None else told.sessions.get((key, session))
-    if state is None or state.presence is not REMOVED:
+    newest = told.newest.get(key)
+    state = newest if session is None else told.sessions.get((key, session))
+    gone = {one.presence for one in (newest, state) if one is not None}
+    if REMOVED not in gone:
         was = state.presence if state is not None else "not known"
         raise Broken(f"false removal: {name} of session {session} was deleted, and that is {was}", key)
 
