@@ -49,6 +49,9 @@ def _about(world: World, agent: Agent, said: Verdicts) -> Iterator[str]:
     war = world.cluster.objects.get((Kind.WAR, *place))
     entry = world.cluster.objects.get((Kind.ENTRY, *place))
     name = name_of(agent.key)
+    if agent.alive and presence is Presence.ABSENT and agent.key in said.held:
+        # Who held removals before there was a bundle may have said goodbye for others then: nobody tells them so.
+        return
     yield from _lives(name, agent, state)
     if presence is Presence.ABSENT and not _braked(said) and agent.key not in said.held:
         yield f"endpoint: {name} is dead for more than the whole grace, and not removed"
