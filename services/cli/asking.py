@@ -3,11 +3,14 @@
 import getpass
 import sys
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from schemas.removals import LONGEST_RESTORE
 from services.cli.options import EXIT_USAGE, EXIT_WRONG
+from services.replay.moments import duration
 
 Why = Annotated[str, typer.Option("--why", metavar="WORDS", help="Why; it stays in the log with who ordered it.")]
 Who = Annotated[str | None, typer.Option("--who", help="Who orders it. [default: the user of this computer]")]
@@ -28,6 +31,20 @@ def signed(who: str | None, why: str) -> tuple[str, str]:
     if not why.strip() or len(why) > _MOST_WHY:
         raise typer.BadParameter(f"--why: expected 1 to {_MOST_WHY} characters")
     return who.strip(), why.strip()
+
+
+def seconds(lasting: str, again: str) -> int:
+    """Return for how many seconds an order counts; end the command with exit code 2 where it is no time, or too long.
+
+    ``again`` is what can be done once more after that.
+    """
+    try:
+        length = duration(lasting)
+    except ValueError as fault:
+        raise typer.BadParameter(f"--for {fault}") from None
+    if not timedelta(0) < length <= LONGEST_RESTORE:
+        raise typer.BadParameter(f"--for {lasting}: expected at most a day; it can be {again} again")
+    return int(length.total_seconds())
 
 
 def agreed(plan: Iterable[str], *, yes: bool) -> None:

@@ -12,7 +12,7 @@ from schemas.names import CONTROL_KEY, WorkloadKey
 from schemas.removals import Release
 from schemas.topics import EVENTS
 from services.cli import release
-from services.cli.asking import Who, Why, Yes, agreed, signed
+from services.cli.asking import Who, Why, Yes, agreed, seconds, signed
 from services.cli.options import Assignments, Config, Servers, settings_of
 from services.identity.signing import Signer, signer
 from services.runtime.config import ConfigError, KafkaSettings, ServiceSettings
@@ -91,8 +91,8 @@ def override(
     if action is Action.RELEASE_REMOVALS:
         if not everything:
             raise typer.BadParameter("the whole fleet is doubted or none of it: release-removals is for --all")
-        length = release.lasting(lasting or "1h")
-        asyncio.run(release.write(kafka, Release(who=who, why=why, for_seconds=int(length.total_seconds())), yes=yes))
+        order = Release(who=who, why=why, for_seconds=seconds(lasting or "1h", "ordered"))
+        asyncio.run(release.write(kafka, order, yes=yes))
         return
     if lasting is not None:
         raise typer.BadParameter(f"--for is for {Action.RELEASE_REMOVALS}: other orders stand until they are lifted")
@@ -100,8 +100,8 @@ def override(
         by = signer(key, "--key")
     except ConfigError as fault:
         raise typer.BadParameter(str(fault)) from None
-    order = Override(action=action.order, who=who, why=why, scope=group)
-    asyncio.run(_write(kafka, order, by, partitions, yes=yes))
+    told = Override(action=action.order, who=who, why=why, scope=group)
+    asyncio.run(_write(kafka, told, by, partitions, yes=yes))
     if action is Action.RELEASE_BRAKE and everything:
         typer.echo("while most of the fleet is silent the sink removes nobody: see release-removals", err=True)
 

@@ -1,27 +1,13 @@
 """``muster override release-removals``: an operator's word to the sink that all who are silent are gone (ADR 0016)."""
 
-from datetime import timedelta
-
 import typer
 
 from schemas.names import CONTROL_KEY
-from schemas.removals import LONGEST_RESTORE, Release
+from schemas.removals import Release
 from schemas.topics import RESTORES
 from services.cli.asking import agreed
-from services.replay.moments import duration
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import answered, close, producer
-
-
-def lasting(words: str) -> timedelta:
-    """Return how long an order counts. Raises BadParameter."""
-    try:
-        length = duration(words)
-    except ValueError as fault:
-        raise typer.BadParameter(f"--for {fault}") from None
-    if not timedelta(0) < length <= LONGEST_RESTORE:
-        raise typer.BadParameter(f"--for {words}: expected at most a day; it can be ordered again")
-    return length
 
 
 async def write(kafka: KafkaSettings, order: Release, *, yes: bool) -> None:

@@ -7,13 +7,12 @@ import typer
 
 from schemas.message import rfc3339
 from schemas.names import WorkloadKey
-from schemas.removals import LONGEST_RESTORE, Restore
+from schemas.removals import Restore
 from schemas.topics import RESTORES
-from services.cli.asking import Who, Why, Yes, agreed, signed
+from services.cli.asking import Who, Why, Yes, agreed, seconds, signed
 from services.cli.naming import AmbiguousWorkloadError, Asked, NoSuchWorkloadError, chosen
 from services.cli.options import EXIT_USAGE, EXIT_WRONG, Assignments, Config, Servers, settings_of
 from services.cli.removed import Removed
-from services.replay.moments import duration
 from services.runtime.config import KafkaSettings, ServiceSettings
 from services.runtime.kafka import answered, close, producer
 
@@ -47,17 +46,12 @@ def restore(
       muster restore ratings-jwt-corp--ann -n bookinfo --for 2h --why "its switch is cut off, it serves"
     """
     who, why = signed(who, why)
-    try:
-        length = duration(lasting)
-    except ValueError as fault:
-        raise typer.BadParameter(f"--for {fault}") from None
-    if not 0 < length.total_seconds() <= LONGEST_RESTORE.total_seconds():
-        raise typer.BadParameter(f"--for {lasting}: expected at most a day; it can be restored again")
+    length = seconds(lasting, "restored")
     kafka = settings_of(ServiceSettings, "restore", config, servers, assignments).kafka
     removed = Removed()
     asyncio.run(removed.read(kafka))
     key = _meant(Asked(workload, namespace), removed)
-    order = Restore(removal=removed.removals[key], who=who, why=why, for_seconds=int(length.total_seconds()))
+    order = Restore(removal=removed.removals[key], who=who, why=why, for_seconds=length)
     agreed(_plan(kafka, key, order), yes=yes)
     asyncio.run(_write(kafka, key, order))
     typer.echo(f"restore of {order.removal.namespace}/{order.removal.name} for {lasting} written; the sink does it")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.columns import HEAD, Columns, fitted
+from tests.support.terminal import read_to_end
 
 SWITCH = str(Path(__file__).parents[2] / "golden" / "switch.jsonl.zst")
 NAME = "ratings-aws-aws-123456789012-us-east-2b-ec2-i-00000000000000005"
@@ -38,13 +39,7 @@ def on_a_terminal(**environment: str) -> str:
     settings = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **environment}
     with subprocess.Popen(program, stdout=there, stderr=subprocess.DEVNULL, env=settings) as child:
         os.close(there)
-        told = b""
-        try:
-            while block := os.read(here, 4096):
-                told += block
-        except OSError:  # Linux says so where a terminal's other end was closed
-            pass
-        os.close(here)
+        told = read_to_end(here)
     assert child.returncode == 0
     return told.decode().replace("\r\n", "\n")
 

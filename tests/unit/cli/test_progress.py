@@ -5,6 +5,8 @@ import pty
 import subprocess
 import sys
 
+from tests.support.terminal import read_to_end
+
 PROGRAM = """
 from services.cli.progress import Meter
 with Meter("reading", after_s={after}) as meter:
@@ -22,13 +24,7 @@ def shown(*, terminal: bool, after: float = 0.0, total: int | None = 400) -> str
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen([sys.executable, "-c", program], stderr=there, env=environment) as child:
         os.close(there)
-        told = b""
-        try:
-            while block := os.read(here, 4096):
-                told += block
-        except OSError:  # Linux says so where a terminal's other end was closed
-            pass
-        os.close(here)
+        told = read_to_end(here)
     assert child.returncode == 0
     return told.decode()
 
