@@ -8,14 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.bench import app
+from services.cli.bench.load import introduction
 from services.cli.bench.mesh import report
 from services.cli.bench.mesh.results import Cell, Detection, Outcome, Recovery, Spread, Steady, Turn, spread
-from services.cli.bench.mesh.roll import GONE, Roll, condition
-from services.cli.bench.mesh.ticks import TickCost, measure
+from services.cli.bench.mesh.roll import GONE, Roll, Said, condition
+from services.cli.bench.mesh.ticks import TickCost, Windows, measure
 from services.cli.bench.mesh.trial import Plan
+from services.cli.bench.mesh.verdicts import Verdict, Verdicts
 from services.sink.ports import Kind
 from tests.support.cluster import MemoryCluster
 from tests.support.eventually import eventually
+from tests.support.registry import workload
 
 NAMES = ("one", "two")
 SINCE = "2026-11-23T00:00:00.000Z"
@@ -57,11 +60,11 @@ async def test_the_roll_knows_what_is_said_of_whom_since_when_and_forgets_nothin
         following.cancel()
 
 
-TICKS = [TickCost(1000, 0.21), TickCost(10_000, 1.4)]
+TICKS = [TickCost(1000, 0.21, 4.5, 0.3, 0.25), TickCost(10_000, 1.4, 45.0, 2.1, 1.9)]
 OUTCOME = Outcome(
     Cell(1000, 2),
     300.0,
-    Turn(1000, 20.0, spread([1.0, 2.0]), 3000),
+    Turn(1000, 5.2, 20.0, spread([0.1, 0.2]), spread([1.0, 2.0]), 3000),
     Steady(
         20.0,
         499.6,
@@ -70,21 +73,25 @@ OUTCOME = Outcome(
         {"processor": 0.1, "bare consumer": 0.05} | dict.fromkeys(("sink", "broker"), 0.01) | {"API server": 0.02},
         {"processor": 2**27, "sink": 2**27},
         {"processor": 2**24, "sink": 2**25},
+        {"processor": 2**19, "sink": 0},
     ),
-    Detection(spread([12.0]), spread([12.5]), 16.0),
+    Detection(spread([11.5]), spread([12.0]), spread([12.5]), 16.0),
     Recovery(8.0, 9.0),
-    Turn(100, 2.0, spread([0.5]), 400),
-    Turn(900, 9.0, spread([0.5]), 1800),
-    Turn(1000, 10.0, spread([0.5]), 2000),
+    Turn(100, 1.0, 2.0, spread([0.1]), spread([0.5]), 400),
+    Turn(900, 1.0, 9.0, spread([0.1]), spread([0.5]), 1800),
+    Turn(1000, 1.0, 10.0, spread([0.1]), spread([0.5]), 2000),
     wronged=0,
 )
 
 
 def test_the_page_has_a_column_to_a_cell_and_says_how_it_was_made() -> None:
-    page = report.page([OUTCOME, OUTCOME], TICKS, Plan(20, 5, 100, 1000), date(2026, 11, 23))
+    page = report.page([OUTCOME, OUTCOME], TICKS, Plan(20, 5, 100, 1000), date(2026, 11, 23), "load.json")
     assert "`muster bench load 1000x2 1000x2 --steady 20 --join 5 --deletions 100 --write deploy/load.md`" in page
     assert "|  | 1,000 every 2 s | 1,000 every 2 s |\n| --- | --- | --- |" in page
-    assert "0.2 ms for 1,000, 1.4 ms for 10,000." in page
+    assert "| 1,000 | 0.2 | 4.5 | 0.3 | 0.2 |\n| 10,000 | 1.4 | 45.0 | 2.1 | 1.9 |" in page
+    assert "| **joining**: in the log / all registered after | 5 / 20 s | 5 / 20 s |" in page
+    assert "| grown meanwhile, processor / sink | 0.5 / 0.0 MiB | 0.5 / 0.0 MiB |" in page
+    assert "in `load.json`" in page
     assert "| heartbeats/s held, of those due | 500 of 500 | 500 of 500 |" in page
     assert "| sink's writes/s, beside a bare client's | 150 of 300 (0.50) | 150 of 300 (0.50) |" in page
 
@@ -102,7 +109,32 @@ def test_what_is_no_cell_is_refused_with_an_example(cell: str) -> None:
     assert "2000x5" in done.output
 
 
-def test_a_tick_of_a_partition_where_all_are_there_is_timed() -> None:
-    (cost,) = measure([10])
-    assert cost.workloads == 10
-    assert cost.milliseconds > 0
+def test_the_ticks_of_a_partition_are_timed_at_each_size() -> None:
+    costs = measure([10, 40])
+    assert [cost.workloads for cost in costs] == [10, 40]
+    assert all(min(cost) > 0 for cost in costs)
+
+
+def test_a_tenth_that_dies_is_called_absent_by_the_tick_after_so_many_windows_and_silence_of_all_is_braked() -> None:
+    windows = Windows(40)
+    rest, missed = windows.speakers[4:], windows.roll.rules.missed_windows
+    windows.close(windows.speakers)
+    for _ in range(missed - 1):
+        windows.close(rest)
+    assert not windows.roll.absent
+    windows.close(rest)
+    assert len(windows.roll.absent) == 4
+    for _ in range(missed + 1):
+        windows.close(())
+    assert windows.roll.state.braked
+    assert len(windows.roll.absent) == 4
+
+
+def test_when_a_verdict_was_written_is_known_by_the_time_that_the_registration_names() -> None:
+    verdicts, since = Verdicts(), datetime(2026, 11, 23, 1, 2, 3, 456_000, tzinfo=UTC)
+    state = workload(introduction(1)).model_copy(update={"since": since})
+    verdicts.take(state.to_json(), 7.5)
+    verdicts.take(state.to_json(), 9.0)
+    said = Said("uid", "True", since.timestamp(), 8.0)
+    which = Verdict.behind(state.workload.key.war_name, said)
+    assert asyncio.run(verdicts.written([which])) == {state.workload.key.war_name: 7.5}

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from rich.console import Console
 from services.cli.bench.mesh import report, ticks
 from services.cli.bench.mesh.parts import Parts
 from services.cli.bench.mesh.results import Cell, Outcome
+from services.cli.bench.mesh.ticks import TickCost
 from services.cli.bench.mesh.trial import Plan, measure
 from services.cli.table import table
 from services.local.child import StartError
@@ -32,7 +34,7 @@ def load(
     join: Annotated[float, typer.Option(min=0, help="Seconds over which the agents start.")] = 5,
     deletions: Annotated[int, typer.Option(min=1, help="Registrations that are deleted at once.")] = 100,
     budget: Annotated[float, typer.Option(min=1, help="The sink's write budget, in writes per second.")] = 1000,
-    write: Annotated[Path | None, typer.Option(help="Write the page of it to this file.")] = None,
+    write: Annotated[Path | None, typer.Option(help="Write the page of it to this file, and JSON beside it.")] = None,
     output: Annotated[str, typer.Option("-o", "--output", metavar="table|json", help="Form of the output.")] = "table",
 ) -> None:
     """Measure all of Muster under load, on a local Kafka and a local Kubernetes API that are ended afterwards.
@@ -62,14 +64,23 @@ def load(
                 raise typer.Exit(1) from error
             if write:
                 # After each: a later cell that fails takes nothing with it.
-                write.write_text(report.page(outcomes, costs, plan, datetime.now(UTC).date()))
+                _write(write, outcomes, costs, plan)
     if output == "json":
         typer.echo(json.dumps(report.document(outcomes, costs, plan), indent=2))
         return
     typer.echo(f"{report.machine()}\n")
     lines = [[cell.replace("*", "").replace("`", "") for cell in line] for line in report.rows(outcomes)]
     typer.echo("\n".join(table(report.head(outcomes), lines)))
-    typer.echo(f"\n{report.closing(costs)}")
+    typer.echo("\nClosing a window of a partition, in milliseconds of CPU:\n")
+    typer.echo("\n".join(table(report.TICKS, report.closing(costs))))
+
+
+def _write(file: Path, outcomes: Sequence[Outcome], costs: Sequence[TickCost], plan: Plan) -> None:
+    beside = file.with_suffix(".json")
+    today = datetime.now(UTC).date()
+    document = {"date": today.isoformat(), **report.document(outcomes, costs, plan)}
+    beside.write_text(json.dumps(document, indent=2) + "\n")
+    file.write_text(report.page(outcomes, costs, plan, today, beside.name))
 
 
 def _cell(words: str) -> Cell:

@@ -22,16 +22,22 @@ Agents and the measuring client ran on it too: compare ratios, not absolutes. Wr
 The agents are signed by a mint, connect within {join:g} s, and show a link of their hash chain with every heartbeat.
 Windows hold two heartbeats; absent after 3 missed windows. The sink's write budget is {budget:g} writes/s. A *bare
 client* creates WorkloadEntries, as many at a time as the sink, and does nothing else; a *bare consumer* follows
-`muster.events` beside the processor and looks at nothing. What is timed is read by a watch in Kubernetes.
+`muster.events` beside the processor and looks at nothing. What is timed is read by a watch in Kubernetes, and beside it
+in `muster.workloads`: up to there it is the processor's work, from there the sink's and Kubernetes'. The same figures,
+and more of them, are in `{beside}`.
 
 {table}
 
 - An agent that dies right after its heartbeat is absent when the third window after that one closes: at most four
-  windows. The rest is the processor's tick, the sink's writes and the watch.
-- {ticks}
+  windows. That bound is the log's; the rest is the sink's writes and the watch.
 - A registration is three writes, one after another (registration, its status, entry); one that comes or goes is two.
   How far the sink is from a bare client's writes says how far Kubernetes is from being what bounds it.
+
+What closing a window costs the processor, in milliseconds of CPU, by the workloads of a partition:
+
+{ticks}
 """
+TICKS = ("workloads", "all there", "a tenth called absent", "a tenth absent", "nobody heard, braked")
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
@@ -44,9 +50,8 @@ def head(outcomes: Sequence[Outcome]) -> list[str]:
     return ["", *(f"{o.cell.workloads:,} every {o.cell.heartbeat_s:g} s" for o in outcomes)]
 
 
-def page(outcomes: Sequence[Outcome], ticks: Sequence[TickCost], plan: Plan, today: date) -> str:
-    """Return the page."""
-    lines = [head(outcomes), ["---"] * (len(outcomes) + 1), *rows(outcomes)]
+def page(outcomes: Sequence[Outcome], ticks: Sequence[TickCost], plan: Plan, today: date, beside: str) -> str:
+    """Return the page; ``beside`` is the file of ``document``."""
     return PAGE.format(
         machine=machine(),
         date=today,
@@ -55,15 +60,19 @@ def page(outcomes: Sequence[Outcome], ticks: Sequence[TickCost], plan: Plan, tod
         deletions=plan.deletions,
         join=plan.join_s,
         budget=plan.budget,
-        ticks=closing(ticks),
-        table="\n".join(f"| {' | '.join(line)} |" for line in lines),
+        beside=beside,
+        table=_markdown(head(outcomes), rows(outcomes)),
+        ticks=_markdown(TICKS, closing(ticks)),
     )
 
 
-def closing(ticks: Sequence[TickCost]) -> str:
-    """Say what closing a window costs."""
-    told = ", ".join(f"{one.milliseconds:.1f} ms for {one.workloads:,}" for one in ticks)
-    return f"Closing a window of a partition costs the processor's core, by its workloads: {told}."
+def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
+
+
+def closing(ticks: Sequence[TickCost]) -> list[list[str]]:
+    """Return what closing a window costs, under ``TICKS``."""
+    return [[f"{workloads:,}", *(f"{cost:.1f}" for cost in costs)] for workloads, *costs in ticks]
 
 
 def document(outcomes: Sequence[Outcome], ticks: Sequence[TickCost], plan: Plan) -> dict[str, object]:
@@ -100,6 +109,10 @@ def _each(found: Spread) -> str:
     return f"{found.p50:.1f} / {found.p99:.1f} s"
 
 
+def _both(turn: Turn) -> str:
+    return f"{turn.heard_s:.0f} / {turn.seconds:.0f} s"
+
+
 def _all(turn: Turn) -> str:
     return f"{turn.workloads:,} in {turn.seconds:.0f} s, {turn.writes_per_second:.0f} writes/s"
 
@@ -123,6 +136,10 @@ def _memory(outcome: Outcome, name: str) -> str:
     return f"{outcome.steady.memory[name] / 2**20:.0f} MiB, {grown:.1f} KiB"
 
 
+def _crept(outcome: Outcome, name: str) -> str:
+    return f"{outcome.steady.crept[name] / 2**20:.1f}"
+
+
 def _recovery(outcome: Outcome) -> str:
     return f"{outcome.recovery.ready_s:.1f} / {outcome.recovery.caught_up_s:.1f} s"
 
@@ -130,7 +147,8 @@ def _recovery(outcome: Outcome) -> str:
 FIGURES: Sequence[tuple[str, Callable[[Outcome], str]]] = (
     ("heartbeats/s held, of those due", lambda o: f"{_held(o):,.0f} of {o.cell.per_second:,.0f}"),
     ("window", lambda o: f"{o.cell.window_ms / 1000:g} s"),
-    ("**joining**: all registered after", lambda o: f"{o.joined.seconds:.0f} s"),
+    ("**joining**: in the log / all registered after", lambda o: _both(o.joined)),
+    ("connect → processor's verdict, p50 / p99", lambda o: _each(o.joined.told)),
     ("connect → `AGENT CONNECTED` True, p50 / p99", lambda o: _each(o.joined.each)),
     ("sink's writes/s, beside a bare client's", _beside),
     ("**steady**: writes to Kubernetes", lambda o: f"{o.steady.writes} in {o.steady.seconds:.0f} s"),
@@ -142,14 +160,18 @@ FIGURES: Sequence[tuple[str, Callable[[Outcome], str]]] = (
     ("broker, share of a core", lambda o: _share(o, "broker")),
     ("processor's memory, and per workload", lambda o: _memory(o, "processor")),
     ("sink's memory, and per workload", lambda o: _memory(o, "sink")),
-    ("**death of a tenth** → False, p50 / p99", lambda o: _each(o.detection.connected)),
-    ("longest, beside its bound", lambda o: f"{o.detection.connected.longest:.1f} s of {o.detection.bound_s:g} s"),
+    ("grown meanwhile, processor / sink", lambda o: f"{_crept(o, 'processor')} / {_crept(o, 'sink')} MiB"),
+    ("**death of a tenth** → verdict, p50 / p99", lambda o: _each(o.detection.told)),
+    ("longest, beside its bound", lambda o: f"{o.detection.told.longest:.1f} s of {o.detection.bound_s:g} s"),
+    ("→ `AGENT CONNECTED` False, p50 / p99", lambda o: _each(o.detection.connected)),
     ("→ its endpoint gets no traffic, p50 / p99", lambda o: _each(o.detection.endpoint)),
     ("**kill -9 of the processor**: ready / caught up", _recovery),
     ("**registrations deleted**", lambda o: _all(o.deleted)),
     ("→ registered anew, p50 / p99", lambda o: _each(o.deleted.each)),
     ("**all say goodbye**", lambda o: _all(o.left)),
     ("**all come back at once**", lambda o: _all(o.returned)),
+    ("in the log / all True after", lambda o: _both(o.returned)),
+    ("connect → processor's verdict, p50 / p99", lambda o: _each(o.returned.told)),
     ("connect → True, p50 / p99", lambda o: _each(o.returned.each)),
     ("**falsely called absent, unknown or gone**", lambda o: str(o.wronged)),
 )

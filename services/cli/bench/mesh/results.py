@@ -50,9 +50,13 @@ class Turn(NamedTuple):
     """All of something happened to workloads: how long until Kubernetes said so of all, and what was written."""
 
     workloads: int
+    heard_s: float
+    """Until the last of the records that decided it was in the log."""
     seconds: float
+    told: Spread
+    """From when it happened until the processor's verdict was in ``muster.workloads``, for each workload."""
     each: Spread
-    """From the broker's time of what decided it until a client of Kubernetes saw it, for each workload."""
+    """From when it happened until a client of Kubernetes saw it, for each workload."""
     writes: int
 
     @property
@@ -75,11 +79,15 @@ class Steady(NamedTuple):
     """Resident bytes of each process."""
     grown: dict[str, int]
     """Of them, what was not there before the workloads were."""
+    crept: dict[str, int]
+    """Of them, what was not there when the stretch began: what a leak would be seen by."""
 
 
 class Detection(NamedTuple):
-    """Agents that died without a goodbye: from their death until Kubernetes said so."""
+    """Agents that died without a goodbye: from their death until it was said."""
 
+    told: Spread
+    """Until the processor's verdict was in ``muster.workloads``: what the bound is of."""
     connected: Spread
     """Until the registration said that the agent is not connected."""
     endpoint: Spread

@@ -4,15 +4,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from itertools import count
 from typing import NamedTuple
 
 from kubernetes.aio import client
 
 from schemas import resource
-from services.cli.bench.mesh.parts import ISTIO, MUSTER, NAMESPACE, Cost, Crew, Parts
+from services.cli.bench.mesh import bare
+from services.cli.bench.mesh.parts import MUSTER, NAMESPACE, Cost, Crew, Parts
 from services.cli.bench.mesh.results import Cell, Detection, Outcome, Recovery, Steady, Turn, spread
 from services.cli.bench.mesh.roll import Roll, Said, condition, traffic
+from services.cli.bench.mesh.verdicts import Verdict, Verdicts
+from services.runtime.config import KafkaSettings
 from services.sink.kube import Kubernetes
 from services.sink.ports import Kind
 
@@ -22,8 +24,6 @@ MISSED_WINDOWS = 3
 WITHIN_S = 1200.0
 SETTLE_S = 5.0
 LOOK_S = 0.5
-BARE_WRITES, AT_ONCE = 400, 8
-"""As many writes at a time as the sink does."""
 
 
 class Plan(NamedTuple):
@@ -47,12 +47,14 @@ class Trial:
         cluster = Kubernetes(parts.api)
         self.wars = Roll(cluster, Kind.WAR, "AgentConnected", condition("AgentConnected"))
         self.entries = Roll(cluster, Kind.ENTRY, "healthy", traffic)
+        self.verdicts = Verdicts()
         self.wronged = 0
 
     async def run(self) -> Outcome:
         """Measure everything. Raises StartError or TimeoutError where a part ends, or does not do what it should."""
         async with self._following():
-            bare = await self._bare_writes()
+            self.say("a bare client writes to Kubernetes…")
+            bare_writes = await bare.writes_per_second(self.parts.api)
             idle = self.parts.costs()
             joined = await self._turn(f"{self.cell.workloads:,} agents join", self._start, self.everybody, "True")
             await asyncio.sleep(SETTLE_S)
@@ -63,37 +65,20 @@ class Trial:
             left = await self._turn("all say goodbye", self._leave, self.most.names(), "False")
             returned = await self._turn("all come back at once", self._return, self.everybody, "True")
         return Outcome(
-            self.cell, bare, joined, steady, detection, recovery, deleted, left, returned, wronged=self.wronged
+            self.cell, bare_writes, joined, steady, detection, recovery, deleted, left, returned, wronged=self.wronged
         )
 
     @asynccontextmanager
     async def _following(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(roll.follow()) for roll in (self.wars, self.entries)]
+        kafka = KafkaSettings(bootstrap_servers=self.parts.kafka.bootstrap_servers)
+        following = (self.wars.follow(), self.entries.follow(), self.verdicts.follow(kafka))
+        tasks = [asyncio.create_task(one) for one in following]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _bare_writes(self) -> float:
-        """Return how many objects a client that does nothing else creates each second."""
-        self.say("a bare client writes to Kubernetes…")
-        objects, numbers = client.CustomObjectsApi(self.parts.api), count()
-        about = {"apiVersion": "/".join(ISTIO), "kind": "WorkloadEntry", "spec": {"address": "127.0.0.1"}}
-
-        async def write() -> None:
-            while (number := next(numbers)) < BARE_WRITES:
-                entry = {**about, "metadata": {"name": f"bare-{number}", "labels": {"bare": "yes"}}}
-                await objects.create_namespaced_custom_object(*ISTIO, NAMESPACE, "workloadentries", entry)
-
-        began = time.monotonic()
-        await asyncio.gather(*(write() for _ in range(AT_ONCE)))
-        took = time.monotonic() - began
-        await objects.delete_collection_namespaced_custom_object(
-            *ISTIO, NAMESPACE, "workloadentries", label_selector="bare=yes"
-        )
-        return BARE_WRITES / took
 
     async def _turn(
         self,
@@ -116,9 +101,21 @@ class Trial:
         await self._all(self.wars, names, status)
         await self._all(self.entries, names, status)
         seconds = time.time() - began
-        told = {name: said for name, said in self.wars.changes if name in names and said.status == status}
-        each = [said.seen - (since or {}).get(name, said.since) for name, said in told.items()]
-        return Turn(len(names), seconds, spread(each), int(await self.parts.metric("sink", WRITES) - before))
+        said = {name: said for name, said in self.wars.changes if name in names and said.status == status}
+        happened = {name: (since or {}).get(name, one.since) for name, one in said.items()}
+        told = await self._told(said)
+        return Turn(
+            len(names),
+            max(one.since for one in said.values()) - began,
+            seconds,
+            spread([told[name] - happened[name] for name in said]),
+            spread([one.seen - happened[name] for name, one in said.items()]),
+            int(await self.parts.metric("sink", WRITES) - before),
+        )
+
+    async def _told(self, said: Mapping[str, Said]) -> dict[str, float]:
+        """Return when the processor told what registrations say, by their names."""
+        return await self.verdicts.written([Verdict.behind(name, one) for name, one in said.items()])
 
     async def _all(self, roll: Roll, names: Collection[str], status: str) -> None:
         await roll.all(names, status, WITHIN_S, self.parts.all_run)
@@ -157,6 +154,7 @@ class Trial:
             {name: (last[name].cpu_s - first[name].cpu_s) / took for name in first},
             {name: cost.memory for name, cost in last.items()},
             {name: cost.memory - idle[name].memory for name, cost in last.items() if name in idle},
+            {name: cost.memory - first[name].memory for name, cost in last.items()},
         )
         await parts.kill(BARE)
         self._nobody_but(frozenset())
@@ -175,8 +173,10 @@ class Trial:
         await self._all(self.entries, names, "False")
         window_s = self.cell.window_ms / 1000
         self._nobody_but(names)
+        said = {name: one for name, one in self.wars.changes if one.status == "False"}
         return Detection(
-            spread([said.seen - died for name, said in self.wars.changes if said.status == "False"]),
+            spread([at - died for at in (await self._told(said)).values()]),
+            spread([one.seen - died for one in said.values()]),
             spread([said.seen - died for name, said in self.entries.changes if said.status == "False"]),
             (MISSED_WINDOWS + 1) * window_s,
         )
@@ -214,7 +214,7 @@ class Trial:
                     when[name] = time.time()
                     await objects.delete_namespaced_custom_object(*where)
 
-            await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+            await asyncio.gather(*(some() for _ in range(bare.AT_ONCE)))
             while any(self.wars.said[name].uid == old[name] for name in names):
                 self.parts.all_run()
                 await asyncio.sleep(LOOK_S / 10)
