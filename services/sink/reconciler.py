@@ -31,7 +31,8 @@ from services.sink.core.actions import (
     UpdateWar,
     Write,
 )
-from services.sink.core.plan import Plan, forget, plan, refusal
+from services.sink.core.answers import refuse_newcomer
+from services.sink.core.plan import Plan, forget, plan
 from services.sink.core.undo import in_force
 from services.sink.core.written import deleted, wrote
 from services.sink.ports import Cluster, ConflictError, Exactly, InvalidError, Kind
@@ -127,7 +128,7 @@ class Reconciler:
             # Refused for what the object says: the agent is told, and it is tried again when something changes.
             # One that was forgotten meanwhile has nobody to be told.
             if (wanted := self.state.wanted.get(key)) is not None:
-                for told in refusal(wanted, self.state.answered.get(key), str(error)):
+                for told in refuse_newcomer(wanted, self.state.answered.get(key), str(error)):
                     await self._carry_out(key, told, wanted)
             raise
         metrics.ACTIONS.labels(type(step).__name__).inc()

@@ -7,17 +7,16 @@ plan after it. Done and planned again until nothing is left, it ends in the same
 from datetime import datetime
 from typing import NamedTuple
 
-from schemas.registrations import Ended, EndReason, RefusalReason, Refused, Registered
+from schemas.registrations import Ended, EndReason, Refused
 from schemas.resource import WarSpec
 from schemas.workloads import Presence, Workload
+from services.sink.core import answers, fleet, health, undo
 from services.sink.core import duplicate as duplicates
 from services.sink.core import entry as entries
-from services.sink.core import fleet, health, undo
 from services.sink.core import war as wars
 from services.sink.core.actions import (
     Action,
     Answered,
-    AnswerSession,
     CreateEntry,
     CreateWar,
     DeleteWar,
@@ -47,6 +46,11 @@ class Observed(NamedTuple):
     doubted: bool = False
     """So much of the fleet is silent that the silence of this one is held against its observer."""
 
+    @property
+    def endpoint(self) -> Entry | None:
+        """The entry, where it is ours to mark."""
+        return self.entry if self.entry is not None and self.entry.ours and not self.entry.deleting else None
+
 
 def plan(
     workload: Workload,
@@ -59,8 +63,8 @@ def plan(
     war = observed.war
     if war is not None and not _is_of(war, workload):
         if workload.presence is Presence.REMOVED:
-            return _end(workload, answer, EndReason.GRACE_EXPIRED)
-        return _refuse(workload, answer, f"the name {war.name} is taken by the registration of another workload")
+            return answers.end(workload, answer, EndReason.GRACE_EXPIRED)
+        return answers.refuse(workload, answer, f"the name {war.name} is taken by the registration of another workload")
     if war is not None and (war.deleting or is_newer(war, workload)):
         return ()
     if workload.presence is Presence.REMOVED:
@@ -93,13 +97,6 @@ def is_newer(war: War, workload: Workload) -> bool:
     )
 
 
-def refusal(workload: Workload, answer: Answered | None, message: str) -> Plan:
-    """Return the answer to a session whose object the Kubernetes API refuses; one that was registered keeps that."""
-    if isinstance(answer, Registered) and answer.session == workload.session:
-        return ()
-    return _refuse(workload, answer, message)
-
-
 def _is_of(war: War, workload: Workload) -> bool:
     key = workload.workload.key
     return war.spec is not None and war.spec.identity.name == key.identity and war.spec.workload_group.name == key.group
@@ -110,15 +107,17 @@ def _join(workload: Workload, answer: Answered | None, observed: Observed) -> Pl
     out = expelled(workload, observed.group, observed.policies)
     if answer is not None and answer.session == workload.session and not isinstance(answer, Refused) and out is None:
         # This session had one: somebody deleted it, and only a new session can have another.
-        return _end(workload, answer, EndReason.DELETED)
+        return answers.end(workload, answer, EndReason.DELETED)
     if workload.presence is Presence.ABSENT:
         return ()
     verdict = out or admit(workload, observed.group, observed.policies, namespace=observed.namespace)
     if isinstance(verdict, RefusedBy):
-        return _refuse(workload, answer, verdict.message, verdict.reason)
+        return answers.refuse(workload, answer, verdict.message, verdict.reason)
     if entries.address(workload.workload.registration) is None:
         over = workload.workload.registration.settings.connected_over
-        return _refuse(workload, answer, f"host.addresses: none of type {over}, which settings.connectedOver asks for")
+        return answers.refuse(
+            workload, answer, f"host.addresses: none of type {over}, which settings.connectedOver asks for"
+        )
     return (CreateWar(wars.manifest(workload, verdict.group)),)
 
 
@@ -135,13 +134,13 @@ def _keep(workload: Workload, answer: Answered | None, observed: Observed, war: 
     entry = observed.entry
     if entry is not None and not entry.ours:
         taken = f"the WorkloadEntry {entry.name} exists, and Muster did not make it"
-        return (*writes, *refusal(workload, answer, taken))
+        return (*writes, *answers.refuse_newcomer(workload, answer, taken))
     if entry is not None and entry.deleting:
         return writes
     if endpoint := _entry(workload, war, spec, entry, doubted=observed.doubted):
         # The session is told when peers can reach it: of an entry that is there, and has its health.
         return (*writes, *endpoint)
-    return (*writes, *_register(workload, answer, war, spec))
+    return (*writes, *answers.register(workload, answer, war, spec))
 
 
 def _status(workload: Workload, observed: Observed, war: War, spec: WarSpec, now: datetime) -> Plan:
@@ -165,30 +164,11 @@ def _entry(workload: Workload, war: War, spec: WarSpec, entry: Entry | None, *, 
     return () if merged is None else (UpdateEntry(merged),)
 
 
-def _register(workload: Workload, answer: Answered | None, war: War, spec: WarSpec) -> Plan:
-    told = answer if answer is not None and answer.session == workload.session else None
-    if isinstance(told, Ended) or (isinstance(told, Registered) and told.uid == war.uid):
-        return ()
-    return (
-        AnswerSession(
-            Registered(
-                session=workload.session,
-                namespace=war.namespace,
-                name=war.name,
-                uid=war.uid,
-                snapshot=spec.workload_group,
-                resource_version=war.resource_version,
-            )
-        ),
-    )
-
-
 def _remove(workload: Workload, answer: Answered | None, observed: Observed, now: datetime) -> Plan:
-    war, entry = observed.war, observed.entry
+    war, own = observed.war, observed.endpoint
     if war is not None and observed.doubted:
         return _suspend(workload, answer, observed, war, now)
     if war is not None:
-        own = entry if entry is not None and entry.ours and not entry.deleting else None
         if own is not None and (marked := health.of_workload(own, workload)) is not None:
             # A removal waits for its turn; traffic does not.
             return (marked,)
@@ -200,7 +180,7 @@ def _remove(workload: Workload, answer: Answered | None, observed: Observed, now
             kept,
             DeleteWar(war.namespace, war.name, war.uid, war.resource_version),
         )
-    return _end(workload, answer, EndReason.GRACE_EXPIRED)
+    return answers.end(workload, answer, EndReason.GRACE_EXPIRED)
 
 
 def _suspend(workload: Workload, answer: Answered | None, observed: Observed, war: War, now: datetime) -> Plan:
@@ -210,32 +190,8 @@ def _suspend(workload: Workload, answer: Answered | None, observed: Observed, wa
     """
     if war.spec is None:  # pragma: no cover - it would not be of this workload
         raise AssertionError("a WAR of a workload has a spec")
-    entry = observed.entry
-    marked = health.of_workload(entry, workload, doubted=True) if entry is not None and entry.ours else None
+    own = observed.endpoint
+    marked = health.of_workload(own, workload, doubted=True) if own is not None else None
     given_back: Plan = () if marked is None else (marked,)
-    ended = _end(workload, answer, EndReason.GRACE_EXPIRED)
+    ended = answers.end(workload, answer, EndReason.GRACE_EXPIRED)
     return (*_status(workload, observed, war, war.spec, now), *given_back, *ended)
-
-
-def _end(workload: Workload, answer: Answered | None, reason: EndReason) -> Plan:
-    """Tell a session once that it has no registration any more, whatever it was told before."""
-    if isinstance(answer, Ended) and answer.session == workload.session:
-        return ()
-    uid = answer.uid if isinstance(answer, Registered | Ended) else ""
-    words = {
-        EndReason.DELETED: "the WorkloadAutoRegistration was deleted; join anew",
-        EndReason.GRACE_EXPIRED: "the agent was away for longer than the grace period",
-    }
-    return (AnswerSession(Ended(session=workload.session, uid=uid, reason=reason, message=words[reason])),)
-
-
-def _refuse(
-    workload: Workload,
-    answer: Answered | None,
-    message: str,
-    reason: RefusalReason = RefusalReason.INVALID_OBJECT,
-) -> Plan:
-    refused = Refused(session=workload.session, reason=reason, message=message)
-    if refused == answer or (isinstance(answer, Ended) and answer.session == workload.session):
-        return ()
-    return (AnswerSession(refused),)
