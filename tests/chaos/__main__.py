@@ -6,19 +6,22 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from schemas import topics
 from services.local import golang
 from services.local.cache import quietly
 from services.local.kube import Kube
 from tests.chaos import kept, page, report, trial
 from tests.chaos.arena import KUBE_ARGUMENTS, Arena, broker
 from tests.chaos.faults import FAULTS, words
+from tests.chaos.small import PARTITIONS, SIZE
 from tests.chaos.trial import Figures
 
 WORKLOADS = 120
@@ -38,7 +41,7 @@ def main(
     """Let real faults happen to real parts, and say what came of it."""
     if list_them:
         for name in FAULTS:
-            typer.echo(f"{name.ljust(20)}{words(name)}")
+            typer.echo(f"{name.ljust(27)}{words(name)}")
         return
     if output not in {"table", "json"}:
         raise typer.BadParameter(f"--output is {output!r}: table or json", param_hint="--output")
@@ -74,22 +77,42 @@ def _verdict(found: Sequence[Figures], place: Path) -> int:
 
 
 async def _run(names: Sequence[str], workloads: int, folder: Path, *, tell: bool) -> list[Figures]:
-    folder.mkdir(parents=True, exist_ok=True)
     await golang.build_kube(quietly)
-    kafka, kube = broker(folder), Kube(folder / "kube", KUBE_ARGUMENTS)
-    found = []
     if tell:
-        typer.echo(f"{workloads} workloads, windows of 1 s; {report.machine()}\n\n{report.head()}")
+        typer.echo(f"{workloads} workloads (small-…: {SIZE}), windows of 1 s; {report.machine()}\n\n{report.head()}")
+    large = [name for name in names if not FAULTS[name].small]
+    small = [name for name in names if FAULTS[name].small]
+    found = []
+    if large:
+        async with _arena(folder, topics.DEFAULT_PARTITIONS) as arena:
+            await arena.begin(workloads)
+            found += await _one_by_one(large, arena, tell=tell)
+    if small:
+        async with _arena(folder / "small", PARTITIONS) as arena:
+            await arena.begin_in_quarters(SIZE)
+            found += await _one_by_one(small, arena, tell=tell)
+    return found
+
+
+@asynccontextmanager
+async def _arena(folder: Path, partitions: int) -> AsyncIterator[Arena]:
+    """Give an arena with a broker and an API of its own, and nobody in it yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kafka, kube = broker(folder), Kube(folder / "kube", KUBE_ARGUMENTS)
     try:
         await asyncio.gather(kafka.start(), kube.start())
-        async with Arena(folder, kafka, kube) as arena:
-            await arena.begin(workloads)
-            for name in names:
-                found.append(await trial.run(name, FAULTS[name], arena))
-                if tell:
-                    typer.echo(report.line(found[-1]))
+        async with Arena(folder, kafka, kube, partitions) as arena:
+            yield arena
     finally:
         await asyncio.gather(kafka.stop(), kube.stop())
+
+
+async def _one_by_one(names: Sequence[str], arena: Arena, *, tell: bool) -> list[Figures]:
+    found = []
+    for name in names:
+        found.append(await trial.run(name, FAULTS[name].act, arena))
+        if tell:
+            typer.echo(report.line(found[-1]))
     return found
 
 

@@ -88,20 +88,30 @@ class Account:
         decided = self._decided(await self.catch_up())
         return Mark(self.events, frozenset((one.key, one.revision) for one in decided))
 
-    async def judge(self, mark: Mark, truth: Truth, doubtful: AbstractSet[bytes] = frozenset()) -> Judged:
+    async def judge(
+        self,
+        mark: Mark,
+        truth: Truth,
+        doubtful: AbstractSet[bytes] = frozenset(),
+        elsewhere: AbstractSet[bytes] = frozenset(),
+    ) -> Judged:
         """Judge what the oracle and the processor decided since a mark.
 
-        Of the ``doubtful`` nobody may say that they are absent: they fell silent all together.
+        Of the ``doubtful`` nobody may say that they are absent: they fell silent all together. Who is judged
+        ``elsewhere`` is only counted.
         """
         fresh = [one for one in self._decided(await self.catch_up()) if (one.key, one.revision) not in mark.decided]
+        judged = [one for one in fresh if one.key not in elsewhere]
         absents = [
             str(one)
-            for one in fresh
+            for one in judged
             if one.reason is Reason.MISSED_WINDOWS
             and (one.key in doubtful or wrongly_absent(truth, one.key, one.at_ms))
         ]
         removals = [
-            str(one) for one in fresh if one.presence is Presence.REMOVED and wrongly_removed(truth, one.key, one.at_ms)
+            str(one)
+            for one in judged
+            if one.presence is Presence.REMOVED and wrongly_removed(truth, one.key, one.at_ms)
         ]
         counted = Counter(one.presence.value for one in fresh)
         return Judged(self.events - mark.events, dict(sorted(counted.items())), absents, removals)

@@ -16,7 +16,11 @@ import yaml
 from kubernetes.aio import client
 
 from schemas import resource, topics
-from services.agent.fleet import introductions
+from schemas.credentials import Credential
+from schemas.events import Host
+from services.agent.fleet import ACCOUNT as OWNER
+from services.agent.fleet import introductions, machine
+from services.agent.identity.file import IdentityFile, RegistrationPart
 from services.agent.settings import FleetSettings
 from services.local import crds
 from services.local.child import Child
@@ -29,6 +33,7 @@ from tests.chaos.account import Account
 from tests.chaos.links import HOST, Weather
 from tests.chaos.truth import DEAD, Truth
 from tests.integration import evidence
+from tests.integration.processes import HEARTBEAT_S
 from tests.integration.replayed import topic_disagreements
 from tests.integration.world import World
 from tests.support.eventually import eventually
@@ -42,6 +47,8 @@ ENTRIES = ("networking.istio.io", "v1", "workloadentries")
 KUBE_ARGUMENTS = ("--etcd-compaction-interval=5s", f"--watch-cache-sizes={resource.PLURAL}.{resource.GROUP}#0")
 """A version of a registration lives for seconds, as it lives for minutes in an API server that is not hurried."""
 WRITES_PER_S = 50
+RESPITE_S = 6
+"""A tenth of the usual, as the windows are."""
 WATCH_S = 15
 ASK_S = 3.0
 
@@ -52,6 +59,8 @@ class Recipe(NamedTuple):
     name: str
     size: int
     seed: int
+    real: bool = False
+    """One `muster agent`, as it runs on a machine, and no `muster fleet`."""
 
 
 class Registered(NamedTuple):
@@ -87,9 +96,9 @@ def _link(folder: Path, part: str) -> int:
 class Arena(World):
     """The parts, the links between them, and the truth about the agents."""
 
-    def __init__(self, folder: Path, kafka: Kafka, kube: Kube) -> None:
+    def __init__(self, folder: Path, kafka: Kafka, kube: Kube, partitions: int = topics.DEFAULT_PARTITIONS) -> None:
         super().__init__(kafka, kube.kubeconfig, folder)
-        self.kafka, self.kube = kafka, kube
+        self.kafka, self.kube, self.partitions = kafka, kube, partitions
         self.truth = Truth()
         self.agents: dict[Child, Recipe] = {}
         """The fleets that were ever started."""
@@ -106,7 +115,7 @@ class Arena(World):
         self._links = Child("links", program, self.folder / "links.log")
         self._links.start()
         await super().__aenter__()
-        await topic_admin.apply(self.settings)
+        await topic_admin.apply(self.settings, self.partitions)
         await self._introduce_sink()
         self.account = await Account.open(self.settings, self.proves, self.vouches)
         return self
@@ -143,7 +152,8 @@ class Arena(World):
 
     def way(self, part: str) -> tuple[str, Path]:
         """Return how a part reaches the broker and Kubernetes: over its links."""
-        return f"{HOST}:{_link(self.folder, part)}", self.folder / f"{part}-kubeconfig"
+        link = "fleet" if part == "agent" else part
+        return f"{HOST}:{_link(self.folder, link)}", self.folder / f"{part}-kubeconfig"
 
     # -- the parts -----------------------------------------------------------------------------------------------------
 
@@ -156,6 +166,7 @@ class Arena(World):
             write_burst=WRITES_PER_S,
             watch_seconds=WATCH_S,
             resync_seconds=30,
+            fleet__respite_seconds=RESPITE_S,
         )
 
     def all_run(self) -> None:
@@ -170,11 +181,20 @@ class Arena(World):
                 getattr(self, part)()
 
     async def begin(self, size: int) -> None:
-        """Start a processor, a sink and the agents: most in one fleet, a quarter in another."""
+        """Start a processor, a sink and the agents: most in one fleet, a quarter in another, and a real one."""
+        await self._serve()
+        self.most = await self.gather("most", size - size // 4 - 1)
+        self.some = await self.gather("some", size // 4)
+        self.agent = await self.join(Recipe("agent", 1, next(self._seeds), real=True))
+
+    async def begin_in_quarters(self, size: int) -> None:
+        """Start a processor, a sink and the agents, in four fleets."""
+        await self._serve()
+        self.quarters = [await self.gather(f"quarter-{number}", size // 4) for number in range(4)]
+
+    async def _serve(self) -> None:
         await self.ready(self.processor())
         await self.ready(self.sink())
-        self.most = await self.gather("most", size - size // 4)
-        self.some = await self.gather("some", size // 4)
 
     async def shared_by(self, workers: int) -> None:
         """Wait until so many processors share the partitions."""
@@ -182,7 +202,7 @@ class Arena(World):
         async def so() -> bool:
             self.all_run()
             shares = await self.shares()
-            return len(shares) == workers and all(shares) and sum(shares) == topics.DEFAULT_PARTITIONS
+            return len(shares) == workers and all(shares) and sum(shares) == self.partitions
 
         await eventually(so, f"{workers} processors to share the partitions", within_s=60, every_s=0.25)
 
@@ -216,9 +236,33 @@ class Arena(World):
 
     def call(self, recipe: Recipe) -> Child:
         """Start agents, and wait for nothing."""
-        child = self.fleet(recipe.name, recipe.size, recipe.seed, self.groups)
+        child = self._agent(recipe) if recipe.real else self.fleet(recipe.name, recipe.size, recipe.seed, self.groups)
         self.agents[child] = recipe
         return child
+
+    def _agent(self, recipe: Recipe) -> Child:
+        """Start the agent of a machine: the first that a fleet of the same seed has."""
+        like = machine(recipe.seed, 0)
+        identity = like.identity
+        assert identity.aws is not None
+        assert identity.aws.ec2 is not None
+        credential = Credential(ec2=self.mint.ec2(identity.aws.ec2.instance_id, identity.aws.zone, OWNER))
+        registration = RegistrationPart(host=Host(addresses=like.addresses))
+        told = IdentityFile(identity=identity, credential=credential, registration=registration)
+        file = self.folder / f"{recipe.name}.json"
+        file.write_bytes(told.to_json())
+        namespace, group = self.groups[0].split("/")
+        return self.start(
+            recipe.name,
+            "agent",
+            namespace=namespace,
+            workload_group=group,
+            identity__file=file,
+            pacing__heartbeat_seconds=HEARTBEAT_S,
+            pacing__introduction_seconds=5,
+            pacing__retry_seconds=1,
+            state_dir=self.folder / "state",
+        )
 
     def keys(self, *fleets: Child) -> set[bytes]:
         """Return the workloads of fleets."""

@@ -1,16 +1,14 @@
-"""Faults of processes: killed, frozen, restarted, and a disk that is full."""
+"""Faults of processes: killed, frozen and restarted."""
 
 import asyncio
 import os
-import resource
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.local.child import Child
 from tests.chaos.arena import Arena
-from tests.chaos.trial import SkipError, Stage
+from tests.chaos.trial import Stage
 from tests.integration.processes import RULES
 
 FREEZE_S = 10.0
@@ -21,10 +19,7 @@ OUTAGE_WINDOWS = 60
 ABSENT_S = (RULES.missed_windows + 2) * RULES.window_ms / 1000
 NOTICED_S = 2.0
 """What everybody takes, on a busy machine, to see it said before it is over."""
-TOLD_S = 5.0
-"""What the sink needs, with its small budget, to say of everybody that nobody can tell."""
 WITNESSES = 8
-ROOM = 32 * 1024
 
 
 @asynccontextmanager
@@ -110,36 +105,52 @@ async def sink_freeze(arena: Arena, stage: Stage) -> None:
 
 async def fleet_kill(arena: Arena, stage: Stage) -> None:
     """kill -9 a quarter of the agents; they come back in new sessions within their grace."""
-    recipe = arena.agents[arena.some]
-    hit = arena.keys(arena.some)
-    await arena.lose(arena.some)
-    stage.strike(hit)
+    arena.some = await _killed_and_back(arena, stage, arena.some)
+
+
+async def agent_kill(arena: Arena, stage: Stage) -> None:
+    """kill -9 a real agent, `muster agent` on a machine of its own; it is back in a new session within its grace."""
+    arena.agent = await _killed_and_back(arena, stage, arena.agent)
+
+
+async def _killed_and_back(arena: Arena, stage: Stage, fleet: Child) -> Child:
+    await arena.lose(fleet)
+    stage.strike(arena.keys(fleet))
     await asyncio.sleep(ABSENT_S)
     stage.heal()
-    arena.some = await arena.join(recipe)
+    return await arena.join(arena.agents[fleet])
 
 
 async def fleet_freeze(arena: Arena, stage: Stage) -> None:
     """SIGSTOP a quarter of the agents for more windows than may be missed; they go on in the same sessions."""
-    hit = arena.keys(arena.some)
+    await _frozen_past_absence(arena, stage, arena.some)
+
+
+async def agent_freeze(arena: Arena, stage: Stage) -> None:
+    """SIGSTOP a real agent for more windows than may be missed; it goes on in the same session."""
+    await _frozen_past_absence(arena, stage, arena.agent)
+
+
+async def _frozen_past_absence(arena: Arena, stage: Stage, fleet: Child) -> None:
+    hit = arena.keys(fleet)
     arena.truth.fail(hit, "frozen")
     stage.strike(hit)
-    async with frozen(arena.some):
+    async with frozen(fleet):
         await asyncio.sleep(ABSENT_S + NOTICED_S)
     arena.truth.mend(hit, "frozen")
     stage.heal()
 
 
 async def thundering_return(arena: Arena, stage: Stage) -> None:
-    """kill -9 all agents; all come back at once, in new sessions."""
-    fleets = (arena.most, arena.some)
+    """kill -9 all agents; when it is said of all that nobody can tell, all come back at once, in new sessions."""
+    fleets = (arena.most, arena.some, arena.agent)
     hit = arena.keys(*fleets)
     stage.doubtful |= hit
     for fleet in fleets:
         await arena.lose(fleet)
     stage.strike(hit)
-    await asyncio.sleep(ABSENT_S + TOLD_S)
-    arena.most, arena.some = (arena.call(arena.agents[fleet]) for fleet in fleets)
+    await arena.connected(hit, "Unknown")
+    arena.most, arena.some, arena.agent = (arena.call(arena.agents[fleet]) for fleet in fleets)
     stage.heal()
     await arena.connected(hit, "True", within_s=90)
     arena.truth.begin(hit)
@@ -164,21 +175,6 @@ async def broker_outage(arena: Arena, stage: Stage) -> None:
     async with witnessed(arena, stage), broker_away(arena):
         await arena.kafka.kill()
         await asyncio.sleep(OUTAGE_WINDOWS * RULES.window_ms / 1000)
-        await arena.kafka.start()
-
-
-async def disk_full(arena: Arena, stage: Stage) -> None:
-    """The broker can write no more of its log (a limit on its files, so nobody need be root), and ends."""
-    if sys.platform != "linux":
-        raise SkipError("needs prlimit, which is Linux's")
-    broker = arena.kafka.child
-    assert broker is not None
-    largest = max(file.stat().st_size for file in (arena.kafka.folder / "data").glob("muster.events-*/*.log"))
-    async with witnessed(arena, stage), broker_away(arena):
-        _, hard = resource.prlimit(broker.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (largest + ROOM, hard))
-        await broker.ended(60)
-        await asyncio.sleep(ABSENT_S)
         await arena.kafka.start()
 
 

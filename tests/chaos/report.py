@@ -19,11 +19,12 @@ HEAD = (
     "DETECT",
     "ENDPOINT",
     "RECOVER",
+    "NO TRAFFIC",
     "RESTARTS",
     "WRITES",
     "INVARIANTS",
 )
-WIDTHS = (17, 7, 6, 44, 14, 13, 7, 8, 7, 8, 6, 10)
+WIDTHS = (25, 7, 6, 44, 14, 13, 7, 8, 7, 10, 8, 6, 10)
 
 
 def head() -> str:
@@ -45,6 +46,7 @@ def line(figures: Figures) -> str:
         seconds(figures.detect_s),
         seconds(figures.endpoint_s),
         seconds(figures.recover_s),
+        number(figures.without_traffic),
         str(figures.restarts),
         str(figures.writes),
         "broken" if figures.broken else "held",
@@ -61,12 +63,14 @@ def document(found: Sequence[Figures]) -> dict[str, object]:
                 "fault": one.fault,
                 "events": one.events,
                 "verdicts": dict(one.verdicts),
+                "judgedBy": "kubernetes" if one.by_kubernetes else "log",
                 "falseRemovals": one.false_removals,
                 "falseAbsents": one.false_absents,
                 "lastedSeconds": one.outage_s,
                 "detectSeconds": one.detect_s,
                 "endpointSeconds": one.endpoint_s,
                 "recoverSeconds": one.recover_s,
+                "withoutTraffic": one.without_traffic,
                 "restarts": one.restarts,
                 "writes": one.writes,
                 "broken": list(one.broken),
@@ -101,3 +105,8 @@ def machine() -> str:
 def seconds(value: float | None) -> str:
     """Return a duration, or a dash where there is none."""
     return "–" if value is None else f"{value:.1f} s"
+
+
+def number(value: int | None) -> str:
+    """Return a number, or a dash where it was not counted."""
+    return "–" if value is None else str(value)

@@ -42,7 +42,7 @@ async def arena(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena
 @pytest.mark.integration
 @pytest.mark.parametrize("fault", QUICK)
 async def test_a_real_fault_wrongs_nobody_and_is_recovered_from(arena: Arena, fault: str) -> None:
-    figures = await trial.run(fault, FAULTS[fault], arena)
+    figures = await trial.run(fault, FAULTS[fault].act, arena)
     assert not figures.broken
     assert (figures.false_removals, figures.false_absents) == (0, 0)
     assert figures.detect_s is not None
@@ -76,4 +76,4 @@ class Interrupted(adapter.Kubernetes):
 
 
 def test_every_fault_says_what_it_is() -> None:
-    assert all(act.__doc__ for act in FAULTS.values())
+    assert all(fault.act.__doc__ for fault in FAULTS.values())

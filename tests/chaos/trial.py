@@ -52,6 +52,13 @@ class Figures(NamedTuple):
     """What the sink asked Kubernetes to write."""
     broken: tuple[str, ...] = ()
     skipped: str = ""
+    without_traffic: int | None = None
+    """How many endpoints of machines that live got no traffic, at one time; None where the log is judged."""
+
+    @property
+    def by_kubernetes(self) -> bool:
+        """Whether what counts is what Kubernetes took from the living, and not what the log says of them."""
+        return self.without_traffic is not None
 
 
 class Stage:
@@ -71,6 +78,11 @@ class Stage:
         """Those who fall silent all together: then the observer is to be doubted, and to call one absent is false."""
         self.excused: set[bytes] = set()
         """Those whose registrations people delete."""
+        self.cut_off: set[bytes] = set()
+        """Those who live while the log may call them absent or removed (ADR 0016): Kubernetes may take nothing."""
+        self.without_traffic: set[bytes] = set()
+        """Those of them whose endpoints get none: as it is, and when the fault was over, as it was."""
+        self.most_without_traffic = 0
         self._uids: dict[bytes, str] = {}
 
     def strike(self, hit: set[bytes]) -> None:
@@ -87,7 +99,7 @@ class Stage:
             self.arena.all_run()
             seen = await self.arena.registrations()
             if seen is not None:
-                self._look(seen, time.monotonic())
+                self.look(seen, time.monotonic())
             await asyncio.sleep(LOOK_S)
 
     async def count(self) -> None:
@@ -96,13 +108,19 @@ class Stage:
             await self.arena.writes()
             await asyncio.sleep(LOOK_S)
 
-    def _look(self, seen: Registrations, now: float) -> None:
+    def look(self, seen: Registrations, now: float) -> None:
+        """Take in what Kubernetes says at a time."""
         for key, uid in self._uids.items():
             if key in self.excused:
                 continue
-            if (key not in seen or seen[key].uid != uid) and wrongly_removed(self.arena.truth, key, now_ms()):
+            gone = key not in seen or seen[key].uid != uid
+            if gone and (key in self.cut_off or wrongly_removed(self.arena.truth, key, now_ms())):
                 self.vanished[key] = f"{key.decode()}: its registration is gone from Kubernetes"
         self._uids = {key: one.uid for key, one in seen.items()}
+        without = {key for key in self.cut_off if key not in seen or seen[key].healthy != "True"}
+        self.most_without_traffic = max(self.most_without_traffic, len(without))
+        if self.healed is None:
+            self.without_traffic = without
         if self.struck is not None and self.noticed is None and "True" not in _said(seen, self.hit):
             self.noticed = now
         if self.struck is not None and self.closed is None and "True" not in _healthy(seen, self.hit):
@@ -169,21 +187,26 @@ async def run(name: str, act: Act, arena: Arena) -> Figures:
             await watching
     broken += await _agreed(arena)
     broken += await _replayed(arena)
-    judged = await arena.account.judge(mark, arena.truth, stage.doubtful)
+    judged = await arena.account.judge(mark, arena.truth, stage.doubtful, stage.cut_off)
+    absents = [
+        *judged.false_absents,
+        *(f"{key.decode()}: its endpoint got no traffic at the fault's end" for key in sorted(stage.without_traffic)),
+    ]
     removals = [*judged.false_removals, *stage.vanished.values()]
     return Figures(
         name,
         judged.events,
         judged.verdicts,
         len(removals),
-        len(judged.false_absents),
+        len(absents),
         _between(stage.struck, stage.healed),
         _between(stage.struck, stage.noticed),
         _between(stage.struck, stage.closed),
         _between(stage.healed, stage.right),
         len(arena.restarts) - restarts,
         await arena.writes() - writes,
-        (*judged.false_absents, *removals, *broken),
+        (*absents, *removals, *broken),
+        without_traffic=stage.most_without_traffic if stage.cut_off else None,
     )
 
 
