@@ -68,9 +68,10 @@ def cat(
 
       muster events cat --from 15m -n bookinfo
 
-      muster events cat --from 2026-11-23T03:00:00Z --to 2026-11-23T03:15:00Z -l group=bookinfo/ratings
+      muster events cat --from 2026-11-23T03:00:00Z -l group=bookinfo/ratings
 
-      muster events cat -o json -l type=connect | jq -r '.value.workload.registration.agent.version' | sort | uniq -c
+      muster events cat -o json -l type=connect |
+        jq -r .value.workload.registration.agent.version | sort | uniq -c
 
       muster events cat --from 2:120 -c 1 -o raw | jq
     """

@@ -56,7 +56,7 @@ def verify(
 
       muster identity verify identity.json --bundle trust
 
-      muster identity verify identity.json --bundle trust --at 2026-11-23T03:12:00Z -o json
+      muster identity verify token --bundle trust --at 2026-11-23T03:12:00Z
     """
     try:
         then = moment(at, datetime.now(UTC)) if at is not None else datetime.now(UTC)

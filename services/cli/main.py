@@ -40,7 +40,7 @@ EXIT_CODES = (
 
 
 class LazyGroup(TyperGroup):
-    """Puts a group's real commands in the place of its line in the help, once it is entered."""
+    """Puts a group's real commands in the place of its line in the help, once it is entered; lets their help flow."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types are private
         """Return the command that ``args`` begin with."""
@@ -53,6 +53,10 @@ class LazyGroup(TyperGroup):
             from services.cli.plugin import renamed
 
             renamed(command, self.list_commands(ctx))
+        if command is not None:
+            from services.cli.prose import flowing
+
+            flowing(command)
         return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
@@ -244,13 +248,13 @@ def explain(
 
     For example:
 
-      muster explain ratings-aws-aws-123456789012-us-east-2b-ec2-i-1234567890abcdef0 -n bookinfo
+      muster explain ratings-jwt-corp--ann -n bookinfo
 
-      muster explain bookinfo/ratings/jwt-corp--ann --at 03:12
+      muster explain bookinfo/ratings/jwt-corp--ann --at 2026-11-23T03:12:26Z
 
       muster explain jwt-corp--ann --recording night.jsonl.zst
 
-      muster explain jwt-corp--ann --at 2026-11-23T03:12:26Z --set rules.missed_windows=5 -o json
+      muster explain jwt-corp--ann --at 03:12 --set rules.missed_windows=5
     """
     import asyncio
     from datetime import UTC, datetime

@@ -30,7 +30,7 @@ def mint(
     ] = None,
     audience: Annotated[str, typer.Option(help="For whom tokens are.")] = "muster",
 ) -> None:
-    """Make keys of your own and the trust bundle that believes in them: for development and tests.
+    r"""Make keys of your own and the trust bundle that believes in them: for development and tests.
 
     It is a trust bundle like any other: verification has no switch, and who has the folder can be any machine of those
     regions. So never give its bundle to a processor that anybody depends on.
@@ -39,7 +39,8 @@ def mint(
 
       muster identity mint mint
 
-      muster processor --set trust.bundle=mint/trust.json --set trust.key=mint/processor.key
+      muster processor --set trust.bundle=mint/trust.json \
+        --set trust.key=mint/processor.key
 
       muster fleet 200 --issuer mint
     """
@@ -72,7 +73,7 @@ def issue(
 
       muster identity issue mint --instance i-1234567890abcdef0 > identity.json
 
-      muster agent --set identity.file=identity.json --set namespace=bookinfo --set workload_group=ratings
+      muster agent --config agent.yaml --set identity.file=identity.json
 
       muster identity issue mint --subject ann --claim team=core -o token > token
     """

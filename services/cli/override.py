@@ -76,11 +76,11 @@ def override(
 
     For example:
 
-      muster override hold-removals --group bookinfo/ratings --why "the racks are being moved"
+      muster override hold-removals --group bookinfo/ratings --why "they move"
 
-      muster override resume-removals --all --why "they were moved" --key ann.key --yes
+      muster override resume-removals --all --why "they moved" --key ann.key --yes
 
-      muster override release-brake --partition 3 --why "datacenter b is really gone"
+      muster override release-brake --partition 3 --why "datacenter b is gone"
     """
     if sum(map(bool, (group, partitions, everything))) != 1:
         raise typer.BadParameter("give one of --group, --partition and --all")

@@ -85,7 +85,7 @@ def record(
 
     For example:
 
-      muster record night.jsonl.zst --from 2026-11-23T02:00:00Z --to 2026-11-23T04:00:00Z
+      muster record night.jsonl.zst --from 02:00 --to 04:00
 
       muster record night.jsonl.zst --resume
 

@@ -41,7 +41,8 @@ def removals(
 
       muster removals -n bookinfo -l version=v5 -o wide
 
-      muster removals -o json | jq -r '.[] | select(.state == "removed") | .removal.name'
+      muster removals -o json |
+        jq -r '.[] | select(.state == "removed") | .removal.name'
     """
     if all_namespaces and namespace:
         raise typer.BadParameter("give one of -n and -A")

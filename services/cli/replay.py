@@ -93,11 +93,12 @@ def replay(
 
     For example:
 
-      muster replay --from 2026-11-23T03:00:00Z --to 2026-11-23T03:15:00Z -n bookinfo --set rules.window_ms=10000
+      muster replay --from 03:00 --to 03:15 --set rules.window_ms=10000
 
       muster replay night.jsonl.zst -o wide
 
-      muster events cat -o json | muster replay - -o json | jq 'select(.state.presence == "removed") | .key'
+      muster events cat -o json | muster replay - -o json |
+        jq 'select(.state.presence == "removed") | .key'
 
       muster replay --from 15m --from-snapshot changelog
 
@@ -107,7 +108,7 @@ def replay(
 
       muster replay --compare live -n bookinfo -l version=v5 --context production
 
-      muster replay -l workload=jwt-corp--ann --emit muster.workloads --why "it was lost there"
+      muster replay -l workload=jwt-corp--ann --emit sre.outcomes --why "a review"
     """
     supposition = supposition_of(what_if)
     if supposition is not None and (fail_on or expect or against or emit or save_snapshot):

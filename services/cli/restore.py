@@ -43,7 +43,7 @@ def restore(
 
     For example:
 
-      muster restore ratings-jwt-corp--ann -n bookinfo --for 2h --why "its switch is cut off, it serves"
+      muster restore ratings-jwt-corp--ann -n bookinfo --for 2h --why "it serves"
     """
     who, why = signed(who, why)
     length = seconds(lasting, "restored")

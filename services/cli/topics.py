@@ -48,7 +48,7 @@ def apply_command(
 
       muster topics apply
 
-      muster topics apply --partitions 32 --replication-factor 3 --bootstrap-servers kafka:9092
+      muster topics apply --partitions 32 --replication-factor 3
     """
     kafka = settings_of(ServiceSettings, "topics", config, servers, assignments).kafka
     _finish(apply(kafka, partitions, replication_factor, retention_days), output)

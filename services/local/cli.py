@@ -31,7 +31,9 @@ def up(
 
     A part that failed is tried again.
 
-    Example: muster local up && export KUBECONFIG="$(muster local status -o kubeconfig)"
+    For example:
+
+      muster local up && export KUBECONFIG="$(muster local status -o kubeconfig)"
     """
     if fresh:
         _end(folder)
@@ -95,7 +97,9 @@ def status(
 ) -> None:
     """Say what runs and where.
 
-    Example: kubectl --kubeconfig "$(muster local status -o kubeconfig)" get war -A
+    For example:
+
+      kubectl --kubeconfig "$(muster local status -o kubeconfig)" get war -A
     """
     running = Running.find(folder)
     if running is None:
@@ -125,7 +129,9 @@ def status(
 def logs(name: str, folder: Folder = DEFAULT_FOLDER) -> None:
     """Print the log of a part: kafka, kube, or a program that was started with the stack.
 
-    Example: muster local logs kafka
+    For example:
+
+      muster local logs kafka
     """
     places = {"kafka": folder / "kafka" / "kafka.log", "kube": folder / "kube" / "kube.log"}
     file = places.get(name, folder / "logs" / f"{name}.log")

@@ -1,8 +1,8 @@
 """``python -m tests.sim``: the same as ``muster sim``."""
 
-import typer
+import sys
 
-from services.cli.sim import sim
+from services.cli.main import app
 
 if __name__ == "__main__":
-    typer.run(sim)
+    app(["sim", *sys.argv[1:]], prog_name="muster")

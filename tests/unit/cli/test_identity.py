@@ -205,7 +205,7 @@ def test_a_mints_bundle_has_its_regions_and_says_whom_it_is_for(tmp_path: Path) 
 
 
 def test_the_settings_that_the_help_of_the_mint_names_are_the_processors(folder: Path, trust: Path) -> None:
-    words = _run("mint", "--help").stdout
+    words = " ".join(_run("mint", "--help").stdout.replace("\\", "").split())
     assert "--set trust.bundle=mint/trust.json --set trust.key=mint/processor.key" in words
     trusted = {"bundle": str(trust), "key": str(folder / "processor.key")}
     assert settings(ProcessorSettings, trust=trusted).trust.bundle == trust
