@@ -6,12 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import aiohttp
 import yaml
 from kubernetes.aio import client
 
@@ -28,9 +26,10 @@ from services.local.kafka import Kafka, settings
 from services.local.kube import Kube
 from services.local.ports import kept
 from services.runtime import topics as topic_admin
-from services.sink.core.health import gets_traffic
+from tests.chaos import registered
 from tests.chaos.account import Account
 from tests.chaos.links import HOST, Weather
+from tests.chaos.registered import Registered
 from tests.chaos.truth import DEAD, Truth
 from tests.integration import evidence
 from tests.integration.processes import HEARTBEAT_S
@@ -42,15 +41,12 @@ WAYS = ("fleet", "processor", "sink")
 """The parts that reach the broker over links of their own."""
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
 ACCOUNT, NAMESPACE = "muster-sink", "muster-system"
-WARS = (resource.GROUP, resource.API_VERSION, resource.PLURAL)
-ENTRIES = ("networking.istio.io", "v1", "workloadentries")
 KUBE_ARGUMENTS = ("--etcd-compaction-interval=5s", f"--watch-cache-sizes={resource.PLURAL}.{resource.GROUP}#0")
 """A version of a registration lives for seconds, as it lives for minutes in an API server that is not hurried."""
 WRITES_PER_S = 50
 RESPITE_S = 6
 """A tenth of the usual, as the windows are."""
 WATCH_S = 15
-ASK_S = 3.0
 
 
 class Recipe(NamedTuple):
@@ -61,16 +57,6 @@ class Recipe(NamedTuple):
     seed: int
     real: bool = False
     """One `muster agent`, as it runs on a machine, and no `muster fleet`."""
-
-
-class Registered(NamedTuple):
-    """What Kubernetes says of a workload."""
-
-    uid: str
-    connected: str
-    """Status of the registration's condition AgentConnected."""
-    healthy: str
-    """Whether istiod takes the WorkloadEntry for healthy; ``gone`` where there is none."""
 
 
 def broker(folder: Path) -> Kafka:
@@ -283,25 +269,7 @@ class Arena(World):
 
     async def registrations(self) -> dict[bytes, Registered] | None:
         """Return what Kubernetes says of each registration; None where it does not say."""
-        listing = client.CustomObjectsApi(self.api).list_namespaced_custom_object
-
-        async def items(group: str, version: str, plural: str) -> list[dict[str, Any]]:
-            places = ((group, version, namespace, plural) for namespace in self.namespaces)
-            lists = await asyncio.gather(*(listing(*place, _request_timeout=ASK_S) for place in places))
-            return [item for one in lists for item in one["items"]]
-
-        try:
-            wars, entries = await asyncio.gather(items(*WARS), items(*ENTRIES))
-        except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError):
-            return None
-        healthy = {_place(item): str(gets_traffic(item)) for item in entries}
-        found: dict[bytes, Registered] = {}
-        for item in wars:
-            (namespace, name), group = _place(item), item["spec"]["workloadGroup"]["name"]
-            key = f"{namespace}/{group}/{name.removeprefix(group + '-')}".encode()
-            connected, health = _condition(item, "AgentConnected"), healthy.get((namespace, name), "gone")
-            found[key] = Registered(item["metadata"]["uid"], connected, health)
-        return found
+        return await registered.read(self.api, self.namespaces)
 
     async def disagreements(self) -> list[str]:
         """Return in what the oracle, the processor, Kubernetes and the answers to the agents differ."""
@@ -315,7 +283,7 @@ class Arena(World):
             *evidence.final_against_oracle(known, verdicts),
             *evidence.told_against_oracle(self.account.told, verdicts),
             *evidence.wars_against_told(wars, known, answers),
-            *_health(await self.registrations() or {}),
+            *registered.unlike(await self.registrations() or {}),
             *(f"{place} {offset}: rejected" for place, offset in verdicts.rejected),
             *(f"{entry}: WorkloadEntry and registration are not both there" for entry in odd),
         ]
@@ -324,21 +292,3 @@ class Arena(World):
         """Return in what a replay of the whole log is not what the processor told of everybody who ever was."""
         await self.account.catch_up()
         return await topic_disagreements(self, len(evidence.newest(self.account.told)))
-
-
-def _health(seen: Mapping[bytes, Registered]) -> list[str]:
-    """Return whose endpoint istiod reads as other than its agent is; where nobody can tell, it stays what it is."""
-    return [
-        f"{key.decode()}: AgentConnected={one.connected}, its endpoint healthy={one.healthy}"
-        for key, one in seen.items()
-        if one.connected not in {"Unknown", one.healthy}
-    ]
-
-
-def _place(item: Mapping[str, Any]) -> tuple[str, str]:
-    return item["metadata"]["namespace"], item["metadata"]["name"]
-
-
-def _condition(item: Mapping[str, Any], kind: str) -> str:
-    conditions = item.get("status", {}).get("conditions", ())
-    return next((one["status"] for one in conditions if one["type"] == kind), "missing")

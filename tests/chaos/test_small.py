@@ -5,7 +5,8 @@ from typing import cast
 import pytest
 
 from tests.chaos import truth as clock
-from tests.chaos.arena import Arena, Registered
+from tests.chaos.arena import Arena
+from tests.chaos.registered import Registered
 from tests.chaos.trial import Stage
 from tests.chaos.truth import Truth
 

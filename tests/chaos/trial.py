@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tests.chaos.account import wrongly_removed
-from tests.chaos.arena import Arena, Registered
+from tests.chaos.arena import Arena
+from tests.chaos.registered import Registered
 from tests.chaos.truth import now_ms
 from tests.support.eventually import eventually
 
