@@ -78,9 +78,37 @@ def separated(selectors: list[str] | None) -> tuple[list[str], Labels]:
     """Return what of ``-l`` is about keys, and the labels; or end the command with exit code 2."""
     named = {False: list[str](), True: list[str]()}
     for part in parts(selectors or []):
-        name, sign, _ = part.partition("=")
-        named[bool(sign) and name.rstrip("!").strip() in FIELDS].append(part.removeprefix(_LABEL))
+        if not (of_field := _of_field(part)) and not part.startswith(_LABEL):
+            _no_field(part)
+        named[of_field].append(part.removeprefix(_LABEL))
     return named[True], labelled(named[False])
+
+
+def of_fields(selectors: list[str] | None) -> list[str]:
+    """Return the parts of ``-l`` where labels cannot be chosen by; or end the command with exit code 2."""
+    found = parts(selectors or [])
+    if wrong := next((part for part in found if not _of_field(part)), None):
+        raise typer.BadParameter(
+            f"-l {wrong}: expected NAME=VALUE or NAME!=VALUE, NAME one of {', '.join(FIELDS)}. Not every record tells "
+            "its workload's labels: leave this out, and choose by labels what is read of the recording, with muster "
+            "replay FILE -l … or muster events cat FILE -l …"
+        )
+    return found
+
+
+def _of_field(part: str) -> bool:
+    name, sign, _ = part.partition("=")
+    return bool(sign) and name.rstrip("!").strip() in FIELDS
+
+
+def _no_field(part: str) -> None:
+    """End the command where a field is asked for in a way of labels only: it would be of a label that nobody has."""
+    for one in labelled([part]).requirements:
+        if one.name in FIELDS:
+            raise typer.BadParameter(
+                f"-l {part}: {one.name} is of the record, and takes {one.name}=VALUE or {one.name}!=VALUE; for a label "
+                f"of that name write label:{part}"
+            )
 
 
 def labelled(selectors: list[str] | None) -> Labels:

@@ -14,7 +14,7 @@ from services.cli.beginnings import changelog_before
 from services.cli.options import EXIT_WRONG, Assignments, Config, Servers, settings_of
 from services.cli.printing import EXIT_INTERRUPTED, faults_told
 from services.cli.progress import Meter
-from services.cli.ranges import From, Namespace, Partitions, Terms, To, selected
+from services.cli.ranges import From, Namespace, Partitions, Terms, To, of_fields, selected
 from services.cli.trusting import Bundles, bundles_of
 from services.identity.core.bundle import TrustBundle
 from services.identity.loading import load
@@ -91,7 +91,7 @@ def record(
 
       muster record for-the-vendor.jsonl.zst --from 1h --redact
     """
-    selection = selected(start, end, partitions, namespace, selectors)
+    selection = selected(start, end, partitions, namespace, of_fields(selectors))
     settings = settings_of(ProcessorSettings, "record", config, servers, assignments)
     known = settings.rules.model_dump() if "rules" in settings.model_fields_set else None
     known_bundles = bundles_of(bundles, settings)

@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from schemas.topics import EVENTS
 from services.cli.main import app
+from services.cli.ranges import separated
 from services.replay.chunks import Chunk
 from services.replay.recording import item_lines
 from tests.golden.stories import first_night
@@ -110,3 +111,33 @@ def test_what_befell_a_partition_is_shown_to_those_whom_it_befell_and_in_the_col
     rows = [line for line in muster("replay", SWITCH, "-n", "bookinfo").stdout.splitlines() if "VoidWindow" in line]
     assert len(rows) == 1  # the other one was before anybody came
     assert rows[0].split()[:7] == ["2026-11-24T03:12:14.800Z", "0:956", "-", "-", "-", "-", "VoidWindow:"]
+
+
+def refused(*words: str) -> str:
+    """Return why a command line is refused: with exit code 2, before anything is read or written."""
+    done = CliRunner().invoke(app, [*words], env={"COLUMNS": "1000"})
+    assert done.exit_code == 2
+    return done.stderr
+
+
+@pytest.mark.parametrize("part", ["version=v5", "version in (v5,v6)", "!version", "label:group=a", "namespce=a", "=a"])
+def test_a_recording_that_is_chosen_by_labels_is_refused_with_how_to_choose_later(tmp_path: Path, part: str) -> None:
+    file = tmp_path / "night.zst"
+    told = refused("record", str(file), "-l", f"type=connect,{part}")
+    assert f"-l {part}: " in told
+    assert "muster replay FILE -l" in told
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("part", ["type in (connect,heartbeat)", "!session", "group notin (a)", "key"])
+@pytest.mark.parametrize("command", [("events", "cat"), ("events", "tail"), ("replay",)])
+def test_what_is_asked_of_a_field_as_of_a_label_is_refused_with_how_to_ask(command: tuple[str, ...], part: str) -> None:
+    told = refused(*command, "-l", part)
+    assert f"-l {part}: " in told
+    assert f"label:{part}" in told
+
+
+def test_a_label_that_is_named_like_a_field_is_chosen_by_its_prefix() -> None:
+    named, labels = separated(["label:type in (connect,heartbeat),type=connect,label:!session"])
+    assert named == ["type=connect"]
+    assert [one.name for one in labels.requirements] == ["type", "session"]
