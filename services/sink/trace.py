@@ -16,6 +16,8 @@ from services.sink import metrics
 
 AT_ONCE = 500
 """So many records go out together."""
+GATHER_S = 0.1
+"""So long a record may wait for others, seconds: alone, each write would be a request of its own to the broker."""
 MOST = 20_000
 """So many wait while Kafka is away, some 10 MB; of more, the newest are not told."""
 
@@ -53,6 +55,7 @@ class Trace:
         """Tell what waits, until cancelled."""
         while True:
             await self._some.wait()
+            await asyncio.sleep(GATHER_S)
             batch = [self._waiting[place] for place in range(min(AT_ONCE, len(self._waiting)))]
             await self._write(batch)
             for _ in batch:

@@ -1,13 +1,18 @@
 """What the adapter makes of the API's answers; the API here says what a real one says only on a bad day."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from services.sink.kube import LONGEST_ASKED_S, Kubernetes
+from services.sink.kube import LONGEST_ASKED_S, Kubernetes, connect
 from services.sink.ports import ClusterError, GoneError, InvalidError, Kind, NotFoundError, UnavailableError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -141,3 +146,37 @@ async def test_an_api_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(UnavailableError):
         await Kubernetes(api).list(Kind.WAR)
     await api.close()
+
+
+def kubeconfig(folder: Path, server: str) -> Path:
+    file = folder / "kubeconfig"
+    content = {
+        "current-context": "one",
+        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+        "clusters": [{"name": "one", "cluster": {"server": server}}],
+        "users": [{"name": "one", "user": {"token": "token"}}],
+    }
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return file
+
+
+async def test_a_proxy_of_the_environment_is_used(api: BadDay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", api.api.configuration.host)
+    connected = await connect(kubeconfig(tmp_path, "http://kube.invalid"), None)
+    assert (await Kubernetes(connected).list(Kind.WAR)).items == []
+    await connected.close()
+
+
+async def test_where_no_proxy_is_meant_for_it_a_call_needs_no_thread(
+    api: BadDay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The threads that read ~/.netrc and the environment for every request cost as much as the rest of it."""
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    connected = await connect(kubeconfig(tmp_path, api.api.configuration.host), None)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asked"))
+    assert (await Kubernetes(connected).list(Kind.WAR)).items == []
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("asked")] == []
+    await connected.close()
