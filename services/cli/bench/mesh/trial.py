@@ -14,6 +14,7 @@ from services.cli.bench.mesh.parts import MUSTER, NAMESPACE, Cost, Crew, Parts
 from services.cli.bench.mesh.results import Cell, Detection, Outcome, Recovery, Steady, Turn, spread
 from services.cli.bench.mesh.roll import Roll, Said, condition, traffic
 from services.cli.bench.mesh.verdicts import Verdict, Verdicts
+from services.local import golang
 from services.runtime.config import KafkaSettings
 from services.sink.kube import Kubernetes
 from services.sink.ports import Kind
@@ -232,5 +233,10 @@ def _gone(said: Said) -> bool:
 
 async def measure(cell: Cell, plan: Plan, parts: Parts, say: Callable[[str], None]) -> Outcome:
     """Measure a cell on parts of its own."""
+
+    def building(what: str, done: int, of: int) -> None:
+        say(f"{what}, optimised, once: {done:,} of {of:,}…" if of else f"{what}…")
+
+    await golang.build_kube(building, golang.OPTIMISED)
     async with parts.up():
         return await Trial(cell, plan, parts, say).run()
