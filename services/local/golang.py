@@ -21,9 +21,7 @@ from services.local.child import StartError
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OLDEST = (1, 26)
-OPTIMISED = ("-trimpath", "-ldflags=-s -w")
-FLAGS = (*OPTIMISED, "-gcflags=all=-N -l")
-"""No optimisation: the binary is slower, and is there in half the time."""
+FLAGS = ("-trimpath", "-ldflags=-s -w")
 
 
 def tool(name: str) -> str | None:
@@ -59,33 +57,33 @@ def environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
 
 
-def kube_binary(flags: Sequence[str] = FLAGS) -> Path:
+def kube_binary() -> Path:
     """Return where the local Kubernetes API's binary is, or will be: named by everything it is built from."""
     # A home folder may be shared by machines of several kinds.
-    digest = hashlib.sha256(" ".join((*flags, platform.system(), platform.machine())).encode())
+    digest = hashlib.sha256(" ".join((*FLAGS, platform.system(), platform.machine())).encode())
     for name in ("go.mod", "go.sum", "main.go"):
         digest.update((DEPLOY / "kube" / name).read_bytes())
     return cache() / f"kube-{digest.hexdigest()[:16]}" / "kube"
 
 
-async def build_kube(progress: Progress, flags: Sequence[str] = FLAGS) -> Path:
+async def build_kube(progress: Progress) -> Path:
     """Return the local Kubernetes API, building it where the cache has none: minutes, once.
 
-    ``OPTIMISED`` is for where its speed is measured. Two builds at the same time wait for each other; a cancelled one
-    ends its compilers. Raises StartError with Go's words where it fails.
+    Two builds at the same time wait for each other; a cancelled one ends its compilers. Raises StartError with Go's
+    words where it fails.
     """
-    binary = kube_binary(flags)
+    binary = kube_binary()
     if binary.exists():
         return binary
     binary.parent.mkdir(parents=True, exist_ok=True)
     progress("waiting for another build", 0, 0)
     async with filelock.AsyncFileLock(binary.parent / "lock"):
         if not binary.exists():
-            await _build(binary, flags, progress)
+            await _build(binary, progress)
     return binary
 
 
-async def _build(binary: Path, flags: Sequence[str], progress: Progress) -> None:
+async def _build(binary: Path, progress: Progress) -> None:
     source = DEPLOY / "kube"
     modules = sum(line.startswith("\t") for line in (source / "go.mod").read_text().splitlines())
     fetched, compiled = itertools.count(1), itertools.count(1)
@@ -103,7 +101,7 @@ async def _build(binary: Path, flags: Sequence[str], progress: Progress) -> None
 
     fresh = binary.with_suffix(".new")
     progress("compiling Kubernetes", 0, packages)
-    await _guarded(source, ["build", "-v", *flags, "-o", str(fresh), "."], compiling)
+    await _guarded(source, ["build", "-v", *FLAGS, "-o", str(fresh), "."], compiling)
     fresh.rename(binary)
 
 

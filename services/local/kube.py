@@ -18,9 +18,9 @@ READY_S = 120.0
 class Kube:
     """One API server with its data in ``folder``; it comes back on the same port with the same data and token."""
 
-    def __init__(self, folder: Path, arguments: Sequence[str] = (), flags: Sequence[str] = golang.FLAGS) -> None:
-        """``arguments`` are further ones of kube-apiserver, ``flags`` those it was built with."""
-        self._arguments, self._flags = tuple(arguments), tuple(flags)
+    def __init__(self, folder: Path, arguments: Sequence[str] = ()) -> None:
+        """``arguments`` are further ones of kube-apiserver."""
+        self._arguments = tuple(arguments)
         self.folder = folder
         self.port = kept(folder / "port")
         self.kubeconfig = folder / "data" / "kubeconfig"
@@ -28,7 +28,7 @@ class Kube:
 
     async def start(self) -> Path:
         """Start the API (its binary must be built) with the custom resources in place; return its kubeconfig."""
-        binary = golang.kube_binary(self._flags)
+        binary = golang.kube_binary()
         self.kubeconfig.unlink(missing_ok=True)
         argv = [str(binary), "-dir", str(self.folder / "data"), "-port", str(self.port), "--", *self._arguments]
         self.child = Child("kube", argv, self.folder / "kube.log")

@@ -28,10 +28,6 @@ def test_the_binary_is_another_when_its_source_is(deploy: Path) -> None:
     assert golang.kube_binary() != before
 
 
-def test_a_binary_whose_speed_is_measured_is_another_one() -> None:
-    assert golang.kube_binary(golang.OPTIMISED) != golang.kube_binary()
-
-
 async def test_a_binary_in_the_cache_is_not_built_again(deploy: Path) -> None:
     binary = golang.kube_binary()
     binary.parent.mkdir(parents=True)

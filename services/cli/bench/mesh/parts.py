@@ -16,7 +16,6 @@ from schemas import policies
 from services.agent.fleet import ACCOUNT, introductions
 from services.agent.settings import FleetSettings
 from services.identity.issuing import Mint
-from services.local import golang
 from services.local.child import Child, StartError
 from services.local.kafka import Kafka
 from services.local.kube import Kube
@@ -62,7 +61,7 @@ class Parts:
 
     def __init__(self, folder: Path, heartbeat_s: float, window_ms: int, budget: float) -> None:
         self.folder = folder
-        self.kafka, self.kube = Kafka(folder / "kafka"), Kube(folder / "kube", flags=golang.OPTIMISED)
+        self.kafka, self.kube = Kafka(folder / "kafka"), Kube(folder / "kube")
         self.mint = Mint(folder / "mint")
         self.bundle = folder / "trust.json"
         self._heartbeat_s, self._window_ms, self._budget = heartbeat_s, window_ms, budget
@@ -73,7 +72,7 @@ class Parts:
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator["Parts"]:
-        """Start everything but the fleets; end all of it in the end. The API's binary must be built, optimised."""
+        """Start everything but the fleets; end all of it in the end. The API's binary must be built."""
         self.mint.write_bundle(self.bundle, signed_control=True)
         try:
             await asyncio.gather(self.kafka.start(), self.kube.start())

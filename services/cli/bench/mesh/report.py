@@ -14,8 +14,7 @@ from services.cli.bench.mesh.trial import BARE, Plan
 
 PAGE = """# Muster under load
 
-Every part is a process of its own, with a real Kafka and a real Kubernetes API (compiled as releases are, other than
-the one of tests, which is to be there soon), all on one machine:
+Every part is a process of its own, with a real Kafka and a real Kubernetes API, all on one machine:
 {machine}.
 Agents and the measuring client ran on it too: compare ratios, not absolutes. Written on {date} by
 `muster bench load {cells} --steady {steady:g} --join {join:g} --deletions {deletions} --write deploy/load.md`.

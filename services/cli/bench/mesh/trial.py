@@ -235,8 +235,8 @@ async def measure(cell: Cell, plan: Plan, parts: Parts, say: Callable[[str], Non
     """Measure a cell on parts of its own."""
 
     def building(what: str, done: int, of: int) -> None:
-        say(f"{what}, optimised, once: {done:,} of {of:,}…" if of else f"{what}…")
+        say(f"{what}, once: {done:,} of {of:,}…" if of else f"{what}…")
 
-    await golang.build_kube(building, golang.OPTIMISED)
+    await golang.build_kube(building)
     async with parts.up():
         return await Trial(cell, plan, parts, say).run()
