@@ -40,7 +40,7 @@ def faults_told() -> Iterator[None]:
     """Turn what a source can fail with into words and an exit code; whoever reads our stdout may leave early."""
     from services.identity.given import UnknownBundleError
     from services.processor.core.trust import NoTrustError
-    from services.replay.cluster import LogChangedError
+    from services.replay.extents import LogChangedError
     from services.replay.recording import RecordingError
     from services.replay.selection import SelectionError
     from services.replay.snapshots import SnapshotError

@@ -6,7 +6,7 @@ It is read up to the end that the topic had when it was opened; ``follow`` goes 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,10 +14,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import murmur2
 
 from schemas.message import instant
+from services.replay import extents
 from services.replay.chunks import Chunk, Gap, Item, Why
+from services.replay.extents import Extent
 from services.replay.merging import Merge
 from services.replay.moments import Reach
-from services.replay.selection import Bound, Selection
+from services.replay.selection import Selection
 from services.runtime.config import KafkaSettings
 from services.runtime.kafka import answered, close, reader, started
 
@@ -26,25 +28,6 @@ _POLLS = 8
 _MARKERS = 16
 """So many offsets before the end, one has a record, and not a transaction's marker."""
 _FETCH: dict[str, Any] = {"fetch_max_bytes": 16 * 1024 * 1024, "max_partition_fetch_bytes": 4 * 1024 * 1024}
-
-
-class LogChangedError(Exception):
-    """The topic is not the one that was read before."""
-
-
-class Extent(NamedTuple):
-    """What is to be read of one partition: offsets ``start`` to before ``end``; the log itself begins at ``first``."""
-
-    partition: int
-    first: int
-    asked: int
-    """Where the range begins, even if the log begins later."""
-    end: int
-
-    @property
-    def start(self) -> int:
-        """The first offset that can be read."""
-        return max(self.first, self.asked)
 
 
 @dataclass
@@ -178,69 +161,18 @@ async def opened(
         cluster, config = await _described(settings, topic)
         everything = sorted(consumer.assignment())
         if at is None:
-            extents = await _extents(
+            ranges = await extents.selected(
                 consumer, topic, [one for one in everything if selection.includes(one.partition)], selection
             )
         else:
-            extents = await _given(consumer, topic, at)
-        for number, one in extents.items():
+            ranges = await extents.given(consumer, topic, at)
+        for number, one in ranges.items():
             consumer.seek(TopicPartition(topic, number), one.start)
         ends = await answered(consumer.end_offsets, everything, what=f"end of {topic}")
         logs = {place.partition: offset for place, offset in ends.items()}
-        yield Live(cluster, topic, len(everything), config, extents, consumer, logs)
+        yield Live(cluster, topic, len(everything), config, ranges, consumer, logs)
     finally:
         await close(consumer)
-
-
-async def _extents(
-    consumer: AIOKafkaConsumer, topic: str, places: list[TopicPartition], selection: Selection
-) -> dict[int, Extent]:
-    if not places:
-        return {}
-    firsts = await answered(consumer.beginning_offsets, places, what=f"range of {topic}")
-    ends = await answered(consumer.end_offsets, places, what=f"range of {topic}")
-    starts = await _resolved(consumer, selection.start, places, dict.fromkeys(places, 0), ends)
-    stops = await _resolved(consumer, selection.end, places, ends, ends)
-    timed = selection.start is not None and selection.start.time_ms is not None
-    extents = {}
-    for place in places:
-        asked, first, end = starts[place], firsts[place], ends[place]
-        # Retention may have taken records of that time: nobody knows, so nobody may take the rest for the whole.
-        if timed and asked <= first:
-            asked = 0
-        start = max(first, asked)
-        extents[place.partition] = Extent(place.partition, first, asked, max(min(stops[place], end), start))
-    return extents
-
-
-async def _given(consumer: AIOKafkaConsumer, topic: str, at: Mapping[int, tuple[int, int]]) -> dict[int, Extent]:
-    places = [TopicPartition(topic, number) for number in at]
-    firsts = await answered(consumer.beginning_offsets, places, what=f"range of {topic}")
-    ends = await answered(consumer.end_offsets, places, what=f"range of {topic}")
-    for place in places:
-        if ends[place] < at[place.partition][1]:
-            raise LogChangedError(
-                f"{topic}[{place.partition}] ends at {ends[place]}, but it once reached {at[place.partition][1]}: it "
-                "was made anew or lost records, and what was read before is not of this log"
-            )
-    return {place.partition: Extent(place.partition, firsts[place], *at[place.partition]) for place in places}
-
-
-async def _resolved(
-    consumer: AIOKafkaConsumer,
-    edge: Bound | None,
-    places: list[TopicPartition],
-    unbound: dict[TopicPartition, int],
-    ends: dict[TopicPartition, int],
-) -> dict[TopicPartition, int]:
-    """Return the offset of a bound in each partition."""
-    if edge is None:
-        return unbound
-    if edge.time_ms is None:
-        return {place: edge.places.get(place.partition, edge.offset or 0) for place in places}
-    times = dict.fromkeys(places, edge.time_ms)
-    found = await answered(consumer.offsets_for_times, times, what="offsets of a time")
-    return {place: found[place].offset if found.get(place) is not None else ends[place] for place in places}
 
 
 async def _described(settings: KafkaSettings, topic: str) -> tuple[str, dict[str, str]]:
