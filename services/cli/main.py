@@ -39,6 +39,23 @@ EXIT_CODES = (
 )
 
 
+class HelpContext(typer.Context):
+    """Lets the help of its command flow when it is asked for: no other run need import rich for it."""
+
+    def get_help(self) -> str:
+        """Return or print the help, as typer does."""
+        from services.cli.prose import flowing
+
+        flowing(self.command)
+        return super().get_help()
+
+
+def _flow_later(command: Any) -> None:  # noqa: ANN401 - typer's own types are private
+    command.context_class = HelpContext
+    for inner in getattr(command, "commands", {}).values():
+        _flow_later(inner)
+
+
 class LazyGroup(TyperGroup):
     """Puts a group's real commands in the place of its line in the help, once it is entered; lets their help flow."""
 
@@ -54,9 +71,7 @@ class LazyGroup(TyperGroup):
 
             renamed(command, self.list_commands(ctx))
         if command is not None:
-            from services.cli.prose import flowing
-
-            flowing(command)
+            _flow_later(command)
         return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above

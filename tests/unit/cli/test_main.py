@@ -31,6 +31,16 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_command_that_tells_no_help_does_not_import_what_help_needs(tmp_path: Path) -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; from services.cli.main import app\n"
+        f"assert CliRunner().invoke(app, ['schemas', 'write', {str(tmp_path)!r}]).exit_code == 0\n"
+        "print([name for name in ('services.cli.prose', 'rich.markup') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("group", ["topics", "schemas"])
 def test_a_group_is_entered_when_it_is_named(group: str) -> None:
     done = CliRunner().invoke(app, [group, "check", "--help"])
