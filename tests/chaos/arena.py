@@ -14,12 +14,11 @@ import yaml
 from kubernetes.aio import client
 
 from schemas import resource, topics
-from schemas.credentials import Credential
 from schemas.events import Host
-from services.agent.fleet import ACCOUNT as OWNER
 from services.agent.fleet import introductions, machine
 from services.agent.identity.file import IdentityFile, RegistrationPart
 from services.agent.settings import FleetSettings
+from services.identity import issuing
 from services.local import crds
 from services.local.child import Child
 from services.local.kafka import Kafka, settings
@@ -32,7 +31,6 @@ from tests.chaos.links import HOST, Weather
 from tests.chaos.registered import Registered
 from tests.chaos.truth import DEAD, Truth
 from tests.integration import evidence
-from tests.integration.processes import HEARTBEAT_S
 from tests.integration.replayed import topic_disagreements
 from tests.integration.world import World
 from tests.support.eventually import eventually
@@ -171,7 +169,7 @@ class Arena(World):
         await self._serve()
         self.most = await self.gather("most", size - size // 4 - 1)
         self.some = await self.gather("some", size // 4)
-        self.agent = await self.join(Recipe("agent", 1, next(self._seeds), real=True))
+        self.real = await self.join(Recipe("agent", 1, next(self._seeds), real=True))
 
     async def begin_in_quarters(self, size: int) -> None:
         """Start a processor, a sink and the agents, in four fleets."""
@@ -222,33 +220,22 @@ class Arena(World):
 
     def call(self, recipe: Recipe) -> Child:
         """Start agents, and wait for nothing."""
-        child = self._agent(recipe) if recipe.real else self.fleet(recipe.name, recipe.size, recipe.seed, self.groups)
+        child = self._machine(recipe) if recipe.real else self.fleet(recipe.name, recipe.size, recipe.seed, self.groups)
         self.agents[child] = recipe
         return child
 
-    def _agent(self, recipe: Recipe) -> Child:
+    def _machine(self, recipe: Recipe) -> Child:
         """Start the agent of a machine: the first that a fleet of the same seed has."""
         like = machine(recipe.seed, 0)
-        identity = like.identity
-        assert identity.aws is not None
-        assert identity.aws.ec2 is not None
-        credential = Credential(ec2=self.mint.ec2(identity.aws.ec2.instance_id, identity.aws.zone, OWNER))
+        aws = like.identity.aws
+        assert aws is not None
+        assert aws.ec2 is not None
+        issued = issuing.machine(self.mint, aws.ec2.instance_id, aws.zone, aws.account)
         registration = RegistrationPart(host=Host(addresses=like.addresses))
-        told = IdentityFile(identity=identity, credential=credential, registration=registration)
+        told = IdentityFile(identity=issued.identity, credential=issued.credential, registration=registration)
         file = self.folder / f"{recipe.name}.json"
         file.write_bytes(told.to_json())
-        namespace, group = self.groups[0].split("/")
-        return self.start(
-            recipe.name,
-            "agent",
-            namespace=namespace,
-            workload_group=group,
-            identity__file=file,
-            pacing__heartbeat_seconds=HEARTBEAT_S,
-            pacing__introduction_seconds=5,
-            pacing__retry_seconds=1,
-            state_dir=self.folder / "state",
-        )
+        return self.agent(recipe.name, file, self.groups[0])
 
     def keys(self, *fleets: Child) -> set[bytes]:
         """Return the workloads of fleets."""

@@ -33,6 +33,16 @@ async def witnessed(arena: Arena, stage: Stage) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def unheard(arena: Arena, stage: Stage, keys: set[bytes], why: str) -> AsyncIterator[None]:
+    """Strike these: say that they live and cannot be heard meanwhile, for this reason."""
+    arena.truth.fail(keys, why)
+    stage.strike(keys)
+    yield
+    arena.truth.mend(keys, why)
+    stage.heal()
+
+
+@asynccontextmanager
 async def frozen(child: Child) -> AsyncIterator[None]:
     """Stop a process in its tracks, and let it go on."""
     os.kill(child.pid, signal.SIGSTOP)
@@ -110,7 +120,7 @@ async def fleet_kill(arena: Arena, stage: Stage) -> None:
 
 async def agent_kill(arena: Arena, stage: Stage) -> None:
     """kill -9 a real agent, `muster agent` on a machine of its own; it is back in a new session within its grace."""
-    arena.agent = await _killed_and_back(arena, stage, arena.agent)
+    arena.real = await _killed_and_back(arena, stage, arena.real)
 
 
 async def _killed_and_back(arena: Arena, stage: Stage, fleet: Child) -> Child:
@@ -128,29 +138,24 @@ async def fleet_freeze(arena: Arena, stage: Stage) -> None:
 
 async def agent_freeze(arena: Arena, stage: Stage) -> None:
     """SIGSTOP a real agent for more windows than may be missed; it goes on in the same session."""
-    await _frozen_past_absence(arena, stage, arena.agent)
+    await _frozen_past_absence(arena, stage, arena.real)
 
 
 async def _frozen_past_absence(arena: Arena, stage: Stage, fleet: Child) -> None:
-    hit = arena.keys(fleet)
-    arena.truth.fail(hit, "frozen")
-    stage.strike(hit)
-    async with frozen(fleet):
+    async with unheard(arena, stage, arena.keys(fleet), "frozen"), frozen(fleet):
         await asyncio.sleep(ABSENT_S + NOTICED_S)
-    arena.truth.mend(hit, "frozen")
-    stage.heal()
 
 
 async def thundering_return(arena: Arena, stage: Stage) -> None:
     """kill -9 all agents; when it is said of all that nobody can tell, all come back at once, in new sessions."""
-    fleets = (arena.most, arena.some, arena.agent)
+    fleets = (arena.most, arena.some, arena.real)
     hit = arena.keys(*fleets)
     stage.doubtful |= hit
     for fleet in fleets:
         await arena.lose(fleet)
     stage.strike(hit)
     await arena.connected(hit, "Unknown")
-    arena.most, arena.some, arena.agent = (arena.call(arena.agents[fleet]) for fleet in fleets)
+    arena.most, arena.some, arena.real = (arena.call(arena.agents[fleet]) for fleet in fleets)
     stage.heal()
     await arena.connected(hit, "True", within_s=90)
     arena.truth.begin(hit)

@@ -13,6 +13,12 @@ from tests.support.oracle import OracleRules
 
 RULES = OracleRules(window_ms=1000, missed_windows=3, grace_windows=8, forget_windows=8640)
 HEARTBEAT_S = 0.4
+PACING = {
+    "pacing__heartbeat_seconds": HEARTBEAT_S,
+    "pacing__introduction_seconds": 5,
+    "pacing__retry_seconds": 1,
+}
+"""How agents speak where windows are this short, `muster fleet`'s and `muster agent` alike."""
 ANSWER = aiohttp.ClientTimeout(total=5)
 """A process that is stopped takes connections, and never answers."""
 MUSTER = (sys.executable, "-c", "from services.cli.main import main; main()")
@@ -96,11 +102,22 @@ class Processes:
             seed=seed,
             groups=f"[{', '.join(groups)}]",
             start_per_second=100,
-            pacing__heartbeat_seconds=HEARTBEAT_S,
-            pacing__introduction_seconds=5,
-            pacing__retry_seconds=1,
+            **PACING,
             issuer=self.mint.folder,
             state_dir=self.folder / "state",
+        )
+
+    def agent(self, name: str, identity: Path, workload_group: str) -> Child:
+        """Start the agent of one machine, with a disk of its own; ``workload_group`` is ``<namespace>/<group>``."""
+        namespace, group = workload_group.split("/")
+        return self.start(
+            name,
+            "agent",
+            namespace=namespace,
+            workload_group=group,
+            identity__file=identity,
+            **PACING,
+            state_dir=self.folder / name,
         )
 
     async def ready(self, child: Child, within_s: float = 60) -> None:

@@ -15,11 +15,9 @@ from schemas.attempts import AttemptStatus, Standing
 from schemas.names import WorkloadKey
 from services.identity.issuing import Issued, Mint, machine
 from services.local import crds
-from services.local.child import Child
 from services.local.kafka import Kafka
 from services.runtime import topics as topic_admin
 from services.sink.core.attempt import place
-from tests.integration.processes import HEARTBEAT_S
 from tests.integration.world import War, World
 from tests.support.eventually import eventually
 
@@ -45,21 +43,6 @@ def _told(world: World, name: str, issued: Issued, ip: str) -> Path:
     )
     half.replace(file)
     return file
-
-
-def _agent(world: World, name: str, file: Path, namespace: str) -> Child:
-    """Start an agent with a disk of its own."""
-    return world.start(
-        name,
-        "agent",
-        namespace=namespace,
-        workload_group="ratings",
-        identity__file=file,
-        pacing__heartbeat_seconds=HEARTBEAT_S,
-        pacing__introduction_seconds=5,
-        pacing__retry_seconds=1,
-        state_dir=world.folder / name,
-    )
 
 
 async def _attempt(world: World, key: WorkloadKey, standing: Standing) -> dict[str, Any] | None:
@@ -106,7 +89,7 @@ async def test_a_bad_credential_is_shown_and_told_until_it_is_a_good_one(world: 
     namespace, instance = world.namespaces[0], "i-0000000000000000a"
     bad = machine(Mint(world.folder / "others"), instance, ZONE, ACCOUNT)
     file = _told(world, "forger", bad, "10.0.0.9")
-    agent = _agent(world, "forger", file, namespace)
+    agent = world.agent("forger", file, f"{namespace}/ratings")
     key = WorkloadKey(namespace, "ratings", bad.identity.name)
     shown = await _shown(world, key, Standing.UNVERIFIED)
     status = AttemptStatus.model_validate(shown["status"])
@@ -134,7 +117,7 @@ async def test_a_refusal_by_policy_shows_what_was_expected_and_received_until_a_
     namespace = world.namespaces[1]
     await _allow(world, namespace, OTHERS)
     issued = machine(world.mint, "i-0000000000000000b", ZONE, ACCOUNT)
-    _agent(world, "stranger", _told(world, "stranger", issued, "10.0.0.10"), namespace)
+    world.agent("stranger", _told(world, "stranger", issued, "10.0.0.10"), f"{namespace}/ratings")
     key = WorkloadKey(namespace, "ratings", issued.identity.name)
     shown = await _shown(world, key, Standing.VERIFIED)
     status = AttemptStatus.model_validate(shown["status"])
@@ -156,10 +139,10 @@ async def test_a_twin_is_shown_with_both_addresses_and_the_living_machine_stays(
     namespace = world.namespaces[0]
     issued = machine(world.mint, "i-0000000000000000c", ZONE, ACCOUNT)
     key = WorkloadKey(namespace, "ratings", issued.identity.name)
-    _agent(world, "living", _told(world, "living", issued, "10.0.0.11"), namespace)
+    world.agent("living", _told(world, "living", issued, "10.0.0.11"), f"{namespace}/ratings")
     await world.connected([key.to_bytes()], "True")
     before = (await world.wars())[key.to_bytes()]
-    twin = _agent(world, "twin", _told(world, "twin", issued, "10.0.0.12"), namespace)
+    twin = world.agent("twin", _told(world, "twin", issued, "10.0.0.12"), f"{namespace}/ratings")
 
     async def doubted() -> War | None:
         world.all_run()
