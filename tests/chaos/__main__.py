@@ -41,7 +41,7 @@ def main(
     """Let real faults happen to real parts, and say what came of it."""
     if list_them:
         for name in FAULTS:
-            typer.echo(f"{name.ljust(27)}{words(name)}")
+            typer.echo(f"{name.ljust(report.WIDTHS[0])}  {words(name)}")
         return
     if output not in {"table", "json"}:
         raise typer.BadParameter(f"--output is {output!r}: table or json", param_hint="--output")

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.chaos.arena import Arena
 from tests.chaos.links import Weather
-from tests.chaos.parts import witnessed
+from tests.chaos.parts import unheard, witnessed
 from tests.chaos.trial import Act, Stage
 from tests.integration.processes import RULES
 
@@ -32,14 +32,11 @@ def partition(weather: Weather, words: str) -> Act:
 
     async def act(arena: Arena, stage: Stage) -> None:
         everybody = arena.truth.able_now()
-        arena.truth.fail(everybody, "network")
-        arena.network(fleet=weather)
         stage.doubtful |= everybody
-        stage.strike(everybody)
-        await asyncio.sleep(PARTITION_S)
-        arena.network()
-        arena.truth.mend(everybody, "network")
-        stage.heal()
+        async with unheard(arena, stage, everybody, "network"):
+            arena.network(fleet=weather)
+            await asyncio.sleep(PARTITION_S)
+            arena.network()
 
     act.__doc__ = f"No agent reaches the broker, {words}, for longer than it takes to be removed."
     return act

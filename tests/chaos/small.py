@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from tests.chaos.arena import Arena
 from tests.chaos.links import Weather
 from tests.chaos.network import PARTITION_S
-from tests.chaos.parts import frozen
+from tests.chaos.parts import frozen, unheard
 from tests.chaos.trial import Stage
 
 SIZE, PARTITIONS = 36, 12
@@ -22,15 +22,12 @@ HALF_S = 15.0
 
 
 @asynccontextmanager
-async def nobody_heard(arena: Arena, stage: Stage) -> AsyncIterator[set[bytes]]:
+async def nobody_heard(arena: Arena, stage: Stage) -> AsyncIterator[None]:
     """Say that no agent can be heard meanwhile, and that nothing may be taken from any."""
     everybody = arena.keys(*arena.quarters)
-    arena.truth.fail(everybody, "network")
     stage.cut_off |= everybody
-    stage.strike(everybody)
-    yield everybody
-    arena.truth.mend(everybody, "network")
-    stage.heal()
+    async with unheard(arena, stage, everybody, "network"):
+        yield
 
 
 async def cut_off(arena: Arena, stage: Stage) -> None:

@@ -42,15 +42,15 @@ class Windows:
         self._owner, self._began = str(uuid.uuid4()), datetime.now(UTC)
         self._at_ms = int(self._began.timestamp() * 1000)
         self._offset = self._window = 0
-        self._close([one.connect(self._began) for one in self.speakers], self.speakers)
+        self._close([(one.key, one.connect(self._began)) for one in self.speakers])
 
     def close(self, heard: Sequence[Speaker]) -> float:
         """Let these be heard once in a window; return the CPU milliseconds of the tick that closes it."""
-        return self._close([one.heartbeat(self._began) for one in heard], heard)
+        return self._close([(one.key, one.heartbeat(self._began)) for one in heard])
 
-    def _close(self, events: Sequence[bytes], heard: Sequence[Speaker]) -> float:
-        for speaker, value in zip(heard, events, strict=True):
-            self._fold(speaker.key, value)
+    def _close(self, events: Sequence[tuple[bytes, bytes]]) -> float:
+        for key, value in events:
+            self._fold(key, value)
         self._at_ms += self.roll.rules.window_ms
         tick = Tick(window=self._window, owner=self._owner).to_json()
         self._window += 1
